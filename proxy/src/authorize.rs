@@ -1,0 +1,98 @@
+//! Phase 4: may this client make this request now? Pure: no I/O but the index's own, no clock but the one given.
+
+use std::sync::Arc;
+
+use http::{Method, Request};
+use rustls_pki_types::UnixTime;
+
+use crate::config::Limits;
+use crate::identify::ClientIdentity;
+use crate::refusal::Refusal;
+use crate::trust::{Standing, Trust, TrustBundle};
+
+/// The right to forward one request. Only [`Client::authorize`] makes one, and forwarding takes one.
+#[derive(Debug)]
+pub struct Permit {
+    _private: (),
+}
+
+/// A client on its connection: who it is, and what the last look at the trust in force said of it.
+#[derive(Debug)]
+pub struct Client {
+    /// Who it is.
+    pub identity: ClientIdentity,
+    standing: Standing,
+    generation: u64,
+    bundle: Arc<TrustBundle>,
+}
+
+impl Client {
+    /// The client of a handshake that was made under `trust`.
+    pub fn new(identity: ClientIdentity, standing: Standing, trust: &Trust) -> Self {
+        Self { identity, standing, generation: trust.generation, bundle: trust.bundle.clone() }
+    }
+
+    /// Whether the client is still good. Costs two comparisons while nothing changed since the last look.
+    ///
+    /// # Errors
+    ///
+    /// The refusal that its next request and its open connection are to meet.
+    pub fn check(&mut self, trust: &Trust, now: UnixTime) -> Result<(), Refusal> {
+        if self.generation == trust.generation && now <= self.standing.good_until {
+            return Ok(());
+        }
+        self.standing = if Arc::ptr_eq(&self.bundle, &trust.bundle) {
+            self.identity.path.check(&trust.revocations, now)?
+        } else {
+            let (path, standing) = self.identity.path.verify_again(&trust.bundle, &trust.revocations, now)?;
+            self.identity.path = path;
+            self.bundle = trust.bundle.clone();
+            standing
+        };
+        self.generation = trust.generation;
+        Ok(())
+    }
+
+    /// Decides on one request.
+    ///
+    /// # Errors
+    ///
+    /// The refusal that is the answer to the request.
+    pub fn authorize<B>(
+        &mut self,
+        request: &Request<B>,
+        limits: &Limits,
+        trust: &Trust,
+        now: UnixTime,
+    ) -> Result<Permit, Refusal> {
+        self.check(trust, now)?;
+        check_shape(request, limits)?;
+        Ok(Permit { _private: () })
+    }
+
+    /// Until when the last look holds if the trust in force stays.
+    pub fn good_until(&self) -> UnixTime {
+        self.standing.good_until
+    }
+}
+
+/// What every request has to look like, whoever sends it.
+fn check_shape<B>(request: &Request<B>, limits: &Limits) -> Result<(), Refusal> {
+    // RFC 9110 §9.3.6 and §9.3.8: a tunnel, and an echo of credentials.
+    if matches!(*request.method(), Method::CONNECT | Method::TRACE) {
+        return Err(Refusal::MethodRefused { method: request.method().to_string() });
+    }
+    if request.headers().len() > limits.header_count {
+        return Err(Refusal::HeadersTooLarge { limit: format!("{} header fields", limits.header_count) });
+    }
+    // HTTP/1.1 was measured on the wire; this is for HTTP/2, whose wire is compressed.
+    if header_bytes(request.headers()) > limits.header_bytes {
+        return Err(Refusal::HeadersTooLarge { limit: format!("{} bytes", limits.header_bytes) });
+    }
+    Ok(())
+}
+
+/// What `headers` take as HTTP/1.1 writes them: name, colon and space, value, CRLF.
+pub fn header_bytes(headers: &http::HeaderMap) -> usize {
+    headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum()
+}

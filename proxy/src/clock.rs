@@ -1,0 +1,42 @@
+//! The time of day, as something that can be handed in.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls_pki_types::UnixTime;
+
+/// Tells the time. Everything that compares a date with now takes one, so that a test can set the time.
+#[derive(Clone)]
+pub struct Clock(Arc<dyn Fn() -> UnixTime + Send + Sync>);
+
+impl Clock {
+    /// The machine's clock.
+    pub fn system() -> Self {
+        Self(Arc::new(UnixTime::now))
+    }
+
+    /// A clock that stands still at `seconds` after the Unix epoch.
+    pub fn fixed(seconds: u64) -> Self {
+        Self(Arc::new(move || UnixTime::since_unix_epoch(Duration::from_secs(seconds))))
+    }
+
+    /// Now, in whole seconds since the Unix epoch.
+    pub fn now(&self) -> UnixTime {
+        (self.0)()
+    }
+}
+
+impl fmt::Debug for Clock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Clock")
+    }
+}
+
+/// `seconds` after the Unix epoch as RFC 3339, for people; a time that no calendar holds as its number.
+pub fn rfc3339(seconds: i64) -> String {
+    time::OffsetDateTime::from_unix_timestamp(seconds)
+        .ok()
+        .and_then(|t| t.format(&time::format_description::well_known::Rfc3339).ok())
+        .unwrap_or_else(|| seconds.to_string())
+}

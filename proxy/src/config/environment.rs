@@ -1,0 +1,36 @@
+//! `POSTERN_TABLE__KEY=value` sets `table.key`.
+
+use toml::{Table, Value};
+
+use super::Invalid;
+
+const PREFIX: &str = "POSTERN_";
+
+/// Lays the `POSTERN_…` variables over `document`. A name that is no key shows up later as an unknown key.
+pub(super) fn overlay(
+    document: &mut Table,
+    variables: impl IntoIterator<Item = (String, String)>,
+) -> Vec<Invalid> {
+    let mut problems = Vec::new();
+    for (name, text) in variables {
+        let Some(path) = name.strip_prefix(PREFIX) else { continue };
+        let Some((table, key)) = path.split_once("__") else {
+            let hint = "write POSTERN_TABLE__KEY with two underscores, such as POSTERN_LOG__LEVEL";
+            problems.push(Invalid::new(&name, "names no key", hint));
+            continue;
+        };
+        let entry = document.entry(table.to_lowercase()).or_insert_with(|| Value::Table(Table::new()));
+        if let Value::Table(inner) = entry {
+            inner.insert(key.to_lowercase(), value(text));
+        }
+    }
+    problems
+}
+
+/// Numbers, booleans and lists as TOML writes them; anything else is a string as it stands.
+fn value(text: String) -> Value {
+    match format!("value = {text}").parse::<Table>().ok().and_then(|mut table| table.remove("value")) {
+        Some(value @ (Value::Integer(_) | Value::Boolean(_) | Value::Array(_))) => value,
+        _ => Value::String(text),
+    }
+}

@@ -1,0 +1,328 @@
+//! One client connection from its first byte to its last: the five phases in order, and its end.
+
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
+use tokio::time::sleep;
+
+use crate::accept::Slot;
+use crate::access_log::Line;
+use crate::app::App;
+use crate::authorize::Client;
+use crate::drain::{Phase, reached};
+use crate::forward::{Forwarder, IdentityHeaderValues, ResponseBody, describe};
+use crate::handshake::{Failed, Secured, handshake};
+use crate::http1_guard::{Guard, Guarded, HeadLimits};
+use crate::identify::{LeafSummary, identify};
+use crate::metrics::HandshakeResult;
+use crate::problem;
+use crate::record::{Record, RecordedBody, timestamp};
+use crate::refusal::Refusal;
+
+/// What a connection that has to end gets to finish its last response.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// Wall clocks are set; a connection looks at its client again after this time, however far away its deadline seems.
+const LONGEST_NAP: Duration = Duration::from_secs(60);
+
+/// What one worker's connections share.
+pub struct Worker {
+    /// What all workers share.
+    pub app: Arc<App>,
+    /// This worker's way to the upstream.
+    pub forwarder: Forwarder,
+}
+
+/// A connection whose client is known.
+pub struct Session {
+    worker: Arc<Worker>,
+    /// Joins the log lines of this connection.
+    pub id: String,
+    /// Where the client connected from.
+    pub address: SocketAddr,
+    /// The client's certificate, for the log.
+    pub leaf: LeafSummary,
+    /// The SPIFFE id in it.
+    pub spiffe_id: Option<String>,
+    /// `1.2` or `1.3`.
+    pub tls: &'static str,
+    client: Mutex<Client>,
+    identity_headers: IdentityHeaderValues,
+    guard: Guard,
+    requests: AtomicU64,
+    open_requests: AtomicUsize,
+    /// When the last request ended, in milliseconds since `started`.
+    quiet_since_ms: AtomicU64,
+    started: Instant,
+    /// Set off by a refusal after which the connection cannot go on.
+    end: Notify,
+}
+
+/// Serves a connection that was just accepted.
+pub async fn serve(stream: TcpStream, address: SocketAddr, slot: Slot, worker: Arc<Worker>) {
+    let app = worker.app.clone();
+    let id = app.connection_id();
+    let trust = app.trust.current().clone();
+    let began = Instant::now();
+    let secured = handshake(stream, &trust, app.config.limits.handshake_timeout).await;
+    let Secured { stream, path, standing } = match secured {
+        Ok(secured) => secured,
+        Err(Failed::Probe) => return app.metrics.handshake(HandshakeResult::Probe),
+        Err(Failed::Refused { refusal, leaf }) => {
+            app.metrics.handshake(HandshakeResult::Refused);
+            let leaf = leaf.map(|der| LeafSummary::of(&der));
+            return refuse_connection(&app, &id, address, leaf.as_ref(), &refusal);
+        }
+    };
+    let identity = match identify(path, address) {
+        Ok(identity) => identity,
+        Err(refusal) => return refuse_connection(&app, &id, address, None, &refusal),
+    };
+    app.metrics.handshake(HandshakeResult::Accepted);
+    app.metrics.handshake_seconds.observe(began.elapsed().as_secs_f64());
+
+    let (_, tls) = stream.get_ref();
+    let http2 = tls.alpn_protocol() == Some(b"h2");
+    let tls = if tls.protocol_version() == Some(rustls::ProtocolVersion::TLSv1_3) { "1.3" } else { "1.2" };
+    let identity_headers = IdentityHeaderValues::new(&identity, &app.config.identity_headers);
+    let session = Arc::new(Session {
+        id,
+        address,
+        leaf: identity.leaf.clone(),
+        spiffe_id: identity.spiffe_id.clone(),
+        tls,
+        client: Mutex::new(Client::new(identity, standing, &trust)),
+        identity_headers,
+        guard: Guard::default(),
+        requests: AtomicU64::new(0),
+        open_requests: AtomicUsize::new(0),
+        quiet_since_ms: AtomicU64::new(0),
+        started: Instant::now(),
+        end: Notify::new(),
+        worker,
+    });
+    drop(trust);
+    let service = {
+        let session = session.clone();
+        service_fn(move |request| session.clone().answer(request))
+    };
+    let limits = &app.config.limits;
+    if http2 {
+        let connection = http2::Builder::new(TokioExecutor::new())
+            .max_concurrent_streams(limits.h2_streams)
+            // Above our own limit, which answers with a name; hyper's resets the stream.
+            .max_header_list_size(u32::try_from(limits.header_bytes * 4).unwrap_or(u32::MAX))
+            .serve_connection(TokioIo::new(stream), service);
+        session.drive(connection).await;
+    } else {
+        let head = HeadLimits {
+            bytes: limits.header_bytes,
+            count: limits.header_count,
+            time: limits.header_timeout,
+        };
+        let guarded = Guarded::new(stream, session.guard.clone(), head);
+        let connection = http1::Builder::new()
+            .header_read_timeout(None)
+            .max_headers(limits.header_count + 1)
+            .serve_connection(TokioIo::new(guarded), service);
+        session.drive(connection).await;
+    }
+    drop(slot);
+}
+
+/// Writes down that a connection came to nothing.
+pub fn refuse_connection(
+    app: &App,
+    id: &str,
+    address: SocketAddr,
+    leaf: Option<&LeafSummary>,
+    refusal: &Refusal,
+) {
+    app.metrics.refusal(refusal);
+    app.access_log.write(&Line {
+        time: timestamp(),
+        kind: "refused",
+        connection: id,
+        request: None,
+        client: address,
+        reason: Some(refusal.label()),
+        detail: Some(refusal.to_string()),
+        leaf,
+        spiffe_id: None,
+        tls: None,
+        http: None,
+    });
+}
+
+impl Session {
+    /// What all connections share.
+    pub fn app(&self) -> &App {
+        &self.worker.app
+    }
+
+    /// Answers one request.
+    async fn answer(
+        self: Arc<Self>,
+        request: Request<Incoming>,
+    ) -> Result<Response<RecordedBody>, hyper::Error> {
+        self.open_requests.fetch_add(1, Ordering::AcqRel);
+        let number = self.requests.fetch_add(1, Ordering::Relaxed) + 1;
+        let mut record = Record::begin(self.clone(), &request, number);
+        let version = request.version();
+        let response = match self.forward(request, &record).await {
+            Ok(response) => {
+                record.answered(response.status());
+                response
+            }
+            Err(refusal) => {
+                let response = problem::response(&refusal, &record.id, version);
+                if refusal.ends_connection() {
+                    self.end.notify_one();
+                }
+                record.refused(refusal);
+                response
+            }
+        };
+        Ok(response.map(|body| RecordedBody::new(body, record)))
+    }
+
+    /// Phases 4 and 5.
+    async fn forward(
+        &self,
+        request: Request<Incoming>,
+        record: &Record,
+    ) -> Result<Response<ResponseBody>, Refusal> {
+        if let Some(refusal) = self.guard.take_refusal() {
+            return Err(refusal);
+        }
+        let app = self.app();
+        let permit = {
+            let mut client = self.client.lock().unwrap_or_else(PoisonError::into_inner);
+            client.authorize(&request, &app.config.limits, &app.trust.current(), app.clock.now())?
+        };
+        self.worker.forwarder.forward(permit, request, &self.identity_headers, &record.progress).await
+    }
+
+    /// Called when a request's record is closed.
+    pub fn request_ended(&self) {
+        let elapsed = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.quiet_since_ms.store(elapsed, Ordering::Relaxed);
+        self.open_requests.fetch_sub(1, Ordering::AcqRel);
+    }
+
+    /// Drives the connection to its end: its own, its client's, or the process's.
+    async fn drive<C: Graceful>(&self, connection: C) {
+        let app = self.app();
+        let mut connection = pin!(connection);
+        let mut trust = app.trust.subscribe();
+        let mut drain = app.drain.subscribe();
+        loop {
+            let (nap, idle_at) = self.nap();
+            tokio::select! {
+                biased;
+                over = connection.as_mut() => return self.over(over),
+                () = self.end.notified() => break,
+                _ = trust.changed() => {}
+                () = sleep(nap) => {}
+                () = reached(&mut drain, Phase::Draining) => {
+                    // Requests in flight finish; the deadline is the process's.
+                    connection.as_mut().graceful_shutdown();
+                    tokio::select! {
+                        over = connection => return self.over(over),
+                        () = reached(&mut drain, Phase::Cut) => return,
+                    }
+                }
+            }
+            if let Err(refusal) = self.check_client() {
+                refuse_connection(app, &self.id, self.address, Some(&self.leaf), &refusal);
+                break;
+            }
+            if idle_at.is_some_and(|idle_at| idle_at <= Instant::now()) && self.idle_at() == idle_at {
+                break;
+            }
+        }
+        connection.as_mut().graceful_shutdown();
+        tokio::select! {
+            over = connection => self.over(over),
+            () = sleep(LAST_WORDS) => {}
+        }
+    }
+
+    /// Whether the client is still good, now.
+    fn check_client(&self) -> Result<(), Refusal> {
+        let app = self.app();
+        self.client
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .check(&app.trust.current(), app.clock.now())
+    }
+
+    /// How long nothing can happen, if nothing is said; and when the connection has been idle for too long.
+    fn nap(&self) -> (Duration, Option<Instant>) {
+        let good_until = self.client.lock().unwrap_or_else(PoisonError::into_inner).good_until();
+        // One second more: the last second is still good.
+        let good_for = good_until.as_secs().saturating_sub(self.app().clock.now().as_secs()) + 1;
+        let idle_at = self.idle_at();
+        let idle_in = idle_at.map_or(LONGEST_NAP, |at| at.saturating_duration_since(Instant::now()));
+        (Duration::from_secs(good_for).min(idle_in).min(LONGEST_NAP), idle_at)
+    }
+
+    /// When the connection will have been idle for too long; `None` while a request is open.
+    fn idle_at(&self) -> Option<Instant> {
+        (self.open_requests.load(Ordering::Acquire) == 0).then(|| {
+            let quiet_since = Duration::from_millis(self.quiet_since_ms.load(Ordering::Relaxed));
+            self.started + quiet_since + self.app().config.limits.idle_timeout
+        })
+    }
+
+    /// The HTTP connection ended by itself.
+    fn over(&self, result: hyper::Result<()>) {
+        let Err(error) = result else { return };
+        if error.is_parse() {
+            // The guard let it pass and hyper did not: an error of ours, so it is to be seen.
+            let refusal = Refusal::MalformedRequest { detail: describe(&error).into() };
+            refuse_connection(self.app(), &self.id, self.address, Some(&self.leaf), &refusal);
+        } else {
+            tracing::debug!(connection = self.id, error = describe(&error), "connection ended");
+        }
+    }
+}
+
+/// An HTTP server connection of either version.
+trait Graceful: Future<Output = hyper::Result<()>> {
+    /// No new requests; those in flight finish.
+    fn graceful_shutdown(self: Pin<&mut Self>);
+}
+
+impl<I, S> Graceful for http1::Connection<I, S>
+where
+    I: hyper::rt::Read + hyper::rt::Write + Unpin,
+    S: hyper::service::HttpService<Incoming, ResBody = RecordedBody>,
+    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    fn graceful_shutdown(self: Pin<&mut Self>) {
+        Self::graceful_shutdown(self);
+    }
+}
+
+impl<I, S> Graceful for http2::Connection<I, S, TokioExecutor>
+where
+    I: hyper::rt::Read + hyper::rt::Write + Unpin,
+    S: hyper::service::HttpService<Incoming, ResBody = RecordedBody>,
+    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    S::Future: Send + 'static,
+{
+    fn graceful_shutdown(self: Pin<&mut Self>) {
+        Self::graceful_shutdown(self);
+    }
+}

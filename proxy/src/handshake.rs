@@ -1,0 +1,231 @@
+//! Phase 2: TLS 1.3 or 1.2 with the client, whose certificate is verified and looked up in the CRLs on the way.
+
+use std::cell::Cell;
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::client::danger::HandshakeSignatureValid;
+use rustls::crypto::aws_lc_rs::default_provider;
+use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::server::NoServerSessionStorage;
+use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::version::{TLS12, TLS13};
+use rustls::{DigitallySignedStruct, DistinguishedName, Error, ServerConfig, SignatureScheme};
+use rustls_pki_types::{CertificateDer, UnixTime};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+
+use crate::clock::Clock;
+use crate::refusal::Refusal;
+use crate::trust::{Revocations, Standing, Trust, TrustBundle, VerifiedPath};
+
+/// RFC 8446 §5.1: the content type of the record that a handshake starts with.
+const HANDSHAKE_RECORD: u8 = 22;
+
+const PLAIN_HTTP: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r\ncontent-length: 40\r\n\
+    connection: close\r\n\r\nThis port speaks HTTPS: write https://.\n";
+
+/// A finished handshake.
+pub struct Secured {
+    /// The encrypted connection.
+    pub stream: TlsStream<TcpStream>,
+    /// The client's verified chain.
+    pub path: VerifiedPath,
+    /// Until when that verdict holds.
+    pub standing: Standing,
+}
+
+/// How a handshake ended without a connection.
+#[derive(Debug)]
+pub enum Failed {
+    /// The client closed without having sent a byte: a load balancer's TCP health check. No error.
+    Probe,
+    /// The client was refused. `leaf` is the certificate it presented, if it came that far.
+    Refused {
+        /// Why.
+        refusal: Refusal,
+        /// DER.
+        leaf: Option<CertificateDer<'static>>,
+    },
+}
+
+impl From<Refusal> for Failed {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused { refusal, leaf: None }
+    }
+}
+
+/// Shakes hands on `stream`, within `limit`.
+///
+/// # Errors
+///
+/// The refusal; rustls has sent the alert that goes with it.
+pub async fn handshake(stream: TcpStream, trust: &Trust, limit: Duration) -> Result<Secured, Failed> {
+    let shake = async {
+        let mut first = [0];
+        match stream.peek(&mut first).await {
+            Ok(0) => return Err(Failed::Probe),
+            Ok(_) if first != [HANDSHAKE_RECORD] => {
+                let [first] = first;
+                answer_plain_http(first, stream).await;
+                return Err(Refusal::NotTls { first }.into());
+            }
+            Ok(_) => {}
+            // A probe that resets instead of closing.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return Err(Failed::Probe),
+            Err(error) => return Err(Refusal::ClientGone { detail: error.to_string() }.into()),
+        }
+        let accepted = TlsAcceptor::from(trust.tls.clone()).accept(stream).await;
+        // The verifier ran inside of that, on behalf of this task.
+        match (accepted, VERDICT.with(Cell::take)) {
+            (Ok(stream), Some(Verdict { result: Ok((path, standing)), .. })) => {
+                Ok(Secured { stream, path, standing })
+            }
+            (_, Some(Verdict { result: Err(refusal), leaf })) => {
+                Err(Failed::Refused { refusal, leaf: Some(leaf) })
+            }
+            (Ok(_), None) => Err(Refusal::CertificateRequired.into()),
+            (Err(error), None) => Err(tls_refusal(&error).into()),
+            (Err(error), Some(verdict)) => {
+                Err(Failed::Refused { refusal: tls_refusal(&error), leaf: Some(verdict.leaf) })
+            }
+        }
+    };
+    match timeout(limit, VERDICT.scope(Cell::new(None), shake)).await {
+        Ok(result) => result,
+        Err(_) => Err(Refusal::HandshakeTimeout { after: limit }.into()),
+    }
+}
+
+/// Tells whoever wrote `http://` what is wrong. Other protocols get no answer.
+async fn answer_plain_http(first: u8, mut stream: TcpStream) {
+    if !first.is_ascii_uppercase() {
+        return;
+    }
+    // Unread bytes would turn the close into a reset, which takes the answer with it. A failure here changes nothing.
+    let mut request = [0; 4096];
+    let _ = stream.read(&mut request).await;
+    let _ = stream.write_all(PLAIN_HTTP).await;
+    let _ = stream.shutdown().await;
+}
+
+fn tls_refusal(error: &io::Error) -> Refusal {
+    match error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) {
+        Some(Error::NoCertificatesPresented) => Refusal::CertificateRequired,
+        Some(Error::AlertReceived(alert)) => {
+            Refusal::ClientAlert { alert: alert.as_str().map_or_else(|| format!("{alert:?}"), str::to_owned) }
+        }
+        Some(other) => Refusal::Tls { detail: other.to_string() },
+        None => Refusal::ClientGone { detail: error.to_string() },
+    }
+}
+
+/// What the verifier found out about a client, for the task that is shaking hands with it.
+struct Verdict {
+    leaf: CertificateDer<'static>,
+    result: Result<(VerifiedPath, Standing), Refusal>,
+}
+
+tokio::task_local! {
+    // One verifier serves all connections of a trust generation, and rustls gives it no way to hand a value to the
+    // connection it verifies for. It runs within that connection's task, though.
+    static VERDICT: Cell<Option<Verdict>>;
+}
+
+/// What handshakes are done with while these parts are in force.
+///
+/// # Errors
+///
+/// When rustls finds the combination impossible.
+pub(crate) fn server_config(
+    server: &Arc<CertifiedKey>,
+    bundle: &Arc<TrustBundle>,
+    revocations: &Arc<Revocations>,
+    clock: &Clock,
+) -> Result<ServerConfig, Error> {
+    // X25519MLKEM768 comes first in it, against those who record today and decrypt later.
+    let provider = Arc::new(default_provider());
+    let verifier = ClientVerifier {
+        bundle: bundle.clone(),
+        revocations: revocations.clone(),
+        clock: clock.clone(),
+        provider: provider.clone(),
+    };
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&TLS13, &TLS12])?
+        .with_client_cert_verifier(Arc::new(verifier))
+        .with_cert_resolver(Arc::new(SingleCertAndKey::from(server.clone())));
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    // A resumed session restores the client's chain without verifying it. So none is resumed: every connection is checked.
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    config.send_tls13_tickets = 0;
+    Ok(config)
+}
+
+/// Verifies client certificates for rustls: path first, then every CRL, in one place for full handshakes of any version.
+struct ClientVerifier {
+    bundle: Arc<TrustBundle>,
+    revocations: Arc<Revocations>,
+    clock: Clock,
+    provider: Arc<CryptoProvider>,
+}
+
+impl fmt::Debug for ClientVerifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ClientVerifier")
+    }
+}
+
+impl ClientCertVerifier for ClientVerifier {
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        self.bundle.hints()
+    }
+
+    fn verify_client_cert(
+        &self,
+        leaf: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        _now: UnixTime,
+    ) -> Result<ClientCertVerified, Error> {
+        let now = self.clock.now();
+        let result = VerifiedPath::verify(leaf, intermediates, &self.bundle, &self.revocations, now);
+        let answer = match &result {
+            Ok(_) => Ok(ClientCertVerified::assertion()),
+            Err(refusal) => Err(Error::InvalidCertificate(refusal.certificate_error())),
+        };
+        let verdict = Verdict { leaf: leaf.clone().into_owned(), result };
+        // Outside of `handshake` there is nobody to tell, and nobody who could go on without having been told.
+        VERDICT
+            .try_with(|slot| slot.set(Some(verdict)))
+            .map_err(|error| Error::General(error.to_string()))?;
+        answer
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls12_signature(message, cert, signature, &self.provider.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls13_signature(message, cert, signature, &self.provider.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}

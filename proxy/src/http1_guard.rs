@@ -1,0 +1,241 @@
+//! Stands between TLS and the HTTP/1.1 parser, and lets no request head pass that two parsers could read differently.
+//!
+//! hyper repairs what RFC 9112 lets a recipient repair: it drops Content-Length beside Transfer-Encoding, accepts bare LF
+//! and so on. In front of another parser that is how requests are smuggled (RFC 9112 §11.2). Here such a head is refused,
+//! with its name. So is one that is too large or too slow.
+//!
+//! A refused head is replaced by a harmless one, so that the refusal is answered in order, by the same code, and is
+//! recorded like every other: the service asks [`Guard::take_refusal`] first. After it, the connection reads end-of-file.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::{Buf, BytesMut};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use self::head::{Framing, Head};
+use crate::refusal::Refusal;
+
+mod chunked;
+mod head;
+
+/// What hyper gets to see instead of a refused head.
+const REPLACEMENT: &[u8] = b"GET / HTTP/1.1\r\nhost: refused.invalid\r\nconnection: close\r\n\r\n";
+
+/// The refusal of a connection's head, shared between the reading side and the service.
+#[derive(Clone, Default)]
+pub struct Guard(Arc<Mutex<State>>);
+
+#[derive(Default)]
+struct State {
+    /// Heads that the reader let pass and the service has not yet seen.
+    passed: usize,
+    refused: Option<Refusal>,
+}
+
+impl Guard {
+    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn pass(&self) {
+        self.lock().passed += 1;
+    }
+
+    fn refuse(&self, refusal: Refusal) {
+        self.lock().refused = Some(refusal);
+    }
+
+    /// Called once for each request that the parser hands over: the refusal, if this one stands for a refused head.
+    pub fn take_refusal(&self) -> Option<Refusal> {
+        let mut state = self.lock();
+        match state.passed.checked_sub(1) {
+            Some(left) => {
+                state.passed = left;
+                None
+            }
+            None => state.refused.take(),
+        }
+    }
+}
+
+/// Limits on a request's head.
+#[derive(Debug, Clone, Copy)]
+pub struct HeadLimits {
+    /// Bytes, blank line included.
+    pub bytes: usize,
+    /// Header fields.
+    pub count: usize,
+    /// From its first byte to its last.
+    pub time: Duration,
+}
+
+/// A connection whose read side is guarded.
+pub struct Guarded<S> {
+    inner: S,
+    guard: Guard,
+    limits: HeadLimits,
+    framing: Framing,
+    /// The beginning of a head that is not complete.
+    held: BytesMut,
+    /// Bytes that may pass and found no room in the reader's buffer.
+    cleared: BytesMut,
+    /// Runs while a head is incomplete.
+    deadline: Option<Pin<Box<Sleep>>>,
+    over: bool,
+}
+
+impl<S> Guarded<S> {
+    /// Guards `inner`. The service asks `guard`.
+    pub fn new(inner: S, guard: Guard, limits: HeadLimits) -> Self {
+        Self {
+            inner,
+            guard,
+            limits,
+            framing: Framing::Head,
+            held: BytesMut::new(),
+            cleared: BytesMut::new(),
+            deadline: None,
+            over: false,
+        }
+    }
+
+    /// Takes in what was read: what may pass goes to `cleared`, an incomplete head stays in `held`.
+    fn admit(&mut self, mut bytes: BytesMut) {
+        while !bytes.is_empty() && !self.over {
+            match &mut self.framing {
+                Framing::Head => match Head::scan(&bytes, self.limits) {
+                    Ok(Head::Incomplete) => {
+                        self.held = bytes;
+                        return;
+                    }
+                    Ok(Head::Complete { length, body }) => {
+                        self.cleared.unsplit(bytes.split_to(length));
+                        self.framing = body;
+                        self.guard.pass();
+                    }
+                    Err(refusal) => self.refuse(refusal),
+                },
+                Framing::Length(left) => {
+                    let here = usize::try_from(*left).unwrap_or(usize::MAX).min(bytes.len());
+                    *left -= u64::try_from(here).unwrap_or(u64::MAX);
+                    self.cleared.unsplit(bytes.split_to(here));
+                    if *left == 0 {
+                        self.framing = Framing::Head;
+                    }
+                }
+                Framing::Chunked(chunked) => match chunked.scan(&bytes) {
+                    Ok((here, done)) => {
+                        self.cleared.unsplit(bytes.split_to(here));
+                        if done {
+                            self.framing = Framing::Head;
+                        }
+                    }
+                    // In the middle of a body there is no place for an answer: end-of-file, and hyper gives up.
+                    Err(_) => self.over = true,
+                },
+            }
+        }
+    }
+
+    fn refuse(&mut self, refusal: Refusal) {
+        self.guard.refuse(refusal);
+        self.cleared.extend_from_slice(REPLACEMENT);
+        self.held.clear();
+        self.deadline = None;
+        self.over = true;
+    }
+
+    fn hand_out(&mut self, buffer: &mut ReadBuf<'_>) {
+        let count = self.cleared.len().min(buffer.remaining());
+        buffer.put_slice(&self.cleared.split_to(count));
+    }
+
+    /// Whether the head in `held` has taken too long; its timer starts here.
+    fn poll_deadline(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        if self.held.is_empty() {
+            self.deadline = None;
+            return Poll::Pending;
+        }
+        let time = self.limits.time;
+        let deadline = self.deadline.get_or_insert_with(|| Box::pin(sleep_until(Instant::now() + time)));
+        deadline.as_mut().poll(context)
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        loop {
+            if this.cleared.has_remaining() {
+                this.hand_out(buffer);
+                return Poll::Ready(Ok(()));
+            }
+            if this.over || buffer.remaining() == 0 {
+                return Poll::Ready(Ok(()));
+            }
+            let before = buffer.filled().len();
+            match Pin::new(&mut this.inner).poll_read(context, buffer) {
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => match this.poll_deadline(context) {
+                    Poll::Ready(()) => {
+                        this.refuse(Refusal::HeaderTimeout { after: this.limits.time });
+                        continue;
+                    }
+                    Poll::Pending => return Poll::Pending,
+                },
+            }
+            let read = buffer.filled().get(before..).unwrap_or_default();
+            if read.is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+            if let Framing::Length(left) = &mut this.framing {
+                // The bulk of an upload passes without being copied.
+                let length = u64::try_from(read.len()).unwrap_or(u64::MAX);
+                if length < *left {
+                    *left -= length;
+                    return Poll::Ready(Ok(()));
+                }
+            }
+            let mut bytes = std::mem::take(&mut this.held);
+            bytes.extend_from_slice(read);
+            buffer.set_filled(before);
+            this.admit(bytes);
+        }
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().inner).poll_write(context, bytes)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().inner).poll_flush(context)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().inner).poll_shutdown(context)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().inner).poll_write_vectored(context, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.inner.is_write_vectored()
+    }
+}

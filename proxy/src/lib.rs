@@ -1,0 +1,25 @@
+//! Postern, a mutual-TLS edge proxy for private APIs.
+//!
+//! The life of a request, each phase in its file: [`accept`] → [`handshake`] → [`identify`] → [`authorize`] →
+//! [`forward`]; [`connection`] leads through them. Around it: [`config`], [`trust`] (what may change while running),
+//! [`refusal`] (every reason to say no), [`record`] and [`access_log`], [`metrics`], [`admin`], [`drain`], and [`app`],
+//! the only place where things are wired.
+
+pub mod accept;
+pub mod access_log;
+pub mod admin;
+pub mod app;
+pub mod authorize;
+pub mod clock;
+pub mod config;
+pub mod connection;
+pub mod drain;
+pub mod forward;
+pub mod handshake;
+pub mod http1_guard;
+pub mod identify;
+pub mod metrics;
+pub mod problem;
+pub mod record;
+pub mod refusal;
+pub mod trust;

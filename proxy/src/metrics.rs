@@ -1,0 +1,221 @@
+//! Every metric there is. Registered here, injected everywhere else. Labels are closed sets, never a path or a subject.
+
+use http::StatusCode;
+use prometheus::{
+    Encoder, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    Result, TextEncoder,
+};
+use rustls_pki_types::UnixTime;
+use x509_parser::prelude::{FromDer, X509Certificate};
+
+use crate::refusal::Refusal;
+use crate::trust::{Trust, crl_age};
+
+/// Upper bounds in seconds: half a millisecond to a minute.
+const BUCKETS: [f64; 14] =
+    [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0, 60.0];
+
+/// The process's metrics.
+pub struct Metrics {
+    registry: Registry,
+    /// `postern_connections_total`: accepted TCP connections.
+    pub connections: IntCounter,
+    /// `postern_connections_open`: those that are open now.
+    pub connections_open: IntGauge,
+    /// `postern_handshake_duration_seconds`, of finished handshakes.
+    pub handshake_seconds: Histogram,
+    /// `postern_request_duration_seconds`: from a request's head to its response's last byte.
+    pub request_seconds: Histogram,
+    /// `postern_access_log_dropped_total`: lines that standard output was too slow for.
+    pub access_log_dropped: IntCounter,
+    /// `postern_draining`: 1 after SIGTERM.
+    pub draining: IntGauge,
+    handshakes: IntCounterVec,
+    refusals: IntCounterVec,
+    requests: [IntCounter; 5],
+    requests_aborted: IntCounter,
+    reloads: IntCounterVec,
+    crl_age: IntGaugeVec,
+    crl_next_update: IntGaugeVec,
+    crl_entries: IntGaugeVec,
+    certificate_expiry: IntGauge,
+    trust_generation: IntGauge,
+}
+
+/// How a handshake went, as the label `result` says it.
+#[derive(Debug, Clone, Copy)]
+pub enum HandshakeResult {
+    /// A connection came of it.
+    Accepted,
+    /// None did.
+    Refused,
+    /// The client was a load balancer's TCP health check.
+    Probe,
+}
+
+impl Metrics {
+    /// Registers everything.
+    ///
+    /// # Errors
+    ///
+    /// Two metrics of one name.
+    pub fn new() -> Result<Self> {
+        let registry = Registry::new();
+        let r = &registry;
+        let requests =
+            counters(r, "postern_requests_total", "Requests answered, by class of status.", "class")?;
+        let build = gauges(r, "postern_build_info", "Always 1; the label is the version.", "version")?;
+        build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+        let handshakes = counters(r, "postern_handshakes_total", "Handshakes, by result.", "result")?;
+        let reloads = counters(
+            r,
+            "postern_reloads_total",
+            "Reloads of certificates, trust bundle and CRLs.",
+            "result",
+        )?;
+        // What an alert is to be set on must be there before it happens for the first time.
+        for result in ["accepted", "refused", "probe"] {
+            handshakes.with_label_values(&[result]);
+        }
+        for result in ["applied", "kept_last_good"] {
+            reloads.with_label_values(&[result]);
+        }
+        Ok(Self {
+            connections: counter(r, "postern_connections_total", "TCP connections accepted.")?,
+            connections_open: gauge(r, "postern_connections_open", "Connections open now.")?,
+            handshake_seconds: histogram(
+                r,
+                "postern_handshake_duration_seconds",
+                "Finished TLS handshakes.",
+            )?,
+            request_seconds: histogram(
+                r,
+                "postern_request_duration_seconds",
+                "From a request's head to the last byte of its response.",
+            )?,
+            access_log_dropped: counter(
+                r,
+                "postern_access_log_dropped_total",
+                "Access log lines dropped because standard output was too slow.",
+            )?,
+            draining: gauge(r, "postern_draining", "1 after SIGTERM.")?,
+            handshakes,
+            refusals: counters(
+                r,
+                "postern_refusals_total",
+                "Refused connections and requests, by reason.",
+                "reason",
+            )?,
+            requests_aborted: requests.with_label_values(&["aborted"]),
+            requests: ["1xx", "2xx", "3xx", "4xx", "5xx"].map(|class| requests.with_label_values(&[class])),
+            reloads,
+            crl_age: gauges(r, "postern_crl_age_seconds", "Time since the CRL's thisUpdate.", "issuer")?,
+            crl_next_update: gauges(
+                r,
+                "postern_crl_next_update_seconds",
+                "Time until the CRL's nextUpdate; negative after it.",
+                "issuer",
+            )?,
+            crl_entries: gauges(r, "postern_crl_entries", "Revoked certificates on the CRL.", "issuer")?,
+            certificate_expiry: gauge(
+                r,
+                "postern_server_certificate_expiry_seconds",
+                "Time until the server certificate's notAfter; negative after it.",
+            )?,
+            trust_generation: gauge(
+                r,
+                "postern_trust_generation",
+                "Grows with every reload that was applied.",
+            )?,
+            registry,
+        })
+    }
+
+    /// Counts a handshake.
+    pub fn handshake(&self, result: HandshakeResult) {
+        let label = match result {
+            HandshakeResult::Accepted => "accepted",
+            HandshakeResult::Refused => "refused",
+            HandshakeResult::Probe => "probe",
+        };
+        self.handshakes.with_label_values(&[label]).inc();
+    }
+
+    /// Counts a refusal.
+    pub fn refusal(&self, refusal: &Refusal) {
+        self.refusals.with_label_values(&[refusal.label()]).inc();
+    }
+
+    /// Counts a request by the class of its answer; `None` when the client did not wait for one.
+    pub fn request(&self, status: Option<StatusCode>) {
+        let class = status.map(|status| usize::from(status.as_u16() / 100).saturating_sub(1));
+        class.and_then(|class| self.requests.get(class)).unwrap_or(&self.requests_aborted).inc();
+    }
+
+    /// Counts a reload.
+    pub fn reload(&self, applied_whole: bool) {
+        let label = if applied_whole { "applied" } else { "kept_last_good" };
+        self.reloads.with_label_values(&[label]).inc();
+    }
+
+    /// The text format, with ages as of `now`.
+    ///
+    /// # Errors
+    ///
+    /// When a metric cannot be encoded.
+    pub fn render(&self, trust: &Trust, now: UnixTime) -> Result<Vec<u8>> {
+        let now_seconds = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
+        // A CRL that is gone must not leave its last age behind.
+        for gauges in [&self.crl_age, &self.crl_next_update, &self.crl_entries] {
+            gauges.reset();
+        }
+        for crl in trust.revocations.crls() {
+            let metadata = crl.index.metadata();
+            let issuer = [metadata.issuer.as_str()];
+            self.crl_age.with_label_values(&issuer).set(crl_age(crl, now));
+            self.crl_next_update.with_label_values(&issuer).set(crl.next_update - now_seconds);
+            self.crl_entries
+                .with_label_values(&issuer)
+                .set(i64::try_from(metadata.entries).unwrap_or(i64::MAX));
+        }
+        if let Some((_, leaf)) =
+            trust.server.cert.first().and_then(|leaf| X509Certificate::from_der(leaf).ok())
+        {
+            self.certificate_expiry.set(leaf.validity().not_after.timestamp() - now_seconds);
+        }
+        self.trust_generation.set(i64::try_from(trust.generation).unwrap_or(i64::MAX));
+        let mut text = Vec::new();
+        TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
+        Ok(text)
+    }
+}
+
+fn counter(registry: &Registry, name: &str, help: &str) -> Result<IntCounter> {
+    let metric = IntCounter::new(name, help)?;
+    registry.register(Box::new(metric.clone()))?;
+    Ok(metric)
+}
+
+fn counters(registry: &Registry, name: &str, help: &str, label: &str) -> Result<IntCounterVec> {
+    let metric = IntCounterVec::new(Opts::new(name, help), &[label])?;
+    registry.register(Box::new(metric.clone()))?;
+    Ok(metric)
+}
+
+fn gauge(registry: &Registry, name: &str, help: &str) -> Result<IntGauge> {
+    let metric = IntGauge::new(name, help)?;
+    registry.register(Box::new(metric.clone()))?;
+    Ok(metric)
+}
+
+fn gauges(registry: &Registry, name: &str, help: &str, label: &str) -> Result<IntGaugeVec> {
+    let metric = IntGaugeVec::new(Opts::new(name, help), &[label])?;
+    registry.register(Box::new(metric.clone()))?;
+    Ok(metric)
+}
+
+fn histogram(registry: &Registry, name: &str, help: &str) -> Result<Histogram> {
+    let metric = Histogram::with_opts(HistogramOpts::new(name, help).buckets(BUCKETS.to_vec()))?;
+    registry.register(Box::new(metric.clone()))?;
+    Ok(metric)
+}

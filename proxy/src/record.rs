@@ -1,0 +1,164 @@
+//! What is written down of a request and of a refused connection: exactly once, when it is over.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::{Method, StatusCode, Uri, Version};
+use http_body::{Body, Frame, SizeHint};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use crate::access_log::{Http, Line};
+use crate::connection::Session;
+use crate::forward::{Progress, ResponseBody};
+use crate::refusal::Refusal;
+
+/// Now, for a log line.
+pub fn timestamp() -> String {
+    OffsetDateTime::now_utc().format(&Rfc3339).unwrap_or_default()
+}
+
+/// A request that is being answered. Dropping it writes its line, whatever became of it.
+pub struct Record {
+    session: Arc<Session>,
+    /// The correlation id.
+    pub id: String,
+    /// Its body.
+    pub progress: Arc<Progress>,
+    method: Method,
+    uri: Uri,
+    version: Version,
+    status: Option<StatusCode>,
+    refusal: Option<Refusal>,
+    detail: Option<String>,
+    bytes_out: u64,
+}
+
+impl Record {
+    /// Begins with the head of a request, which is the `number`th on its connection.
+    pub fn begin<B>(session: Arc<Session>, request: &http::Request<B>, number: u64) -> Self {
+        Self {
+            id: format!("{}-{number}", session.id),
+            session,
+            progress: Arc::default(),
+            method: request.method().clone(),
+            uri: request.uri().clone(),
+            version: request.version(),
+            status: None,
+            refusal: None,
+            detail: None,
+            bytes_out: 0,
+        }
+    }
+
+    /// The answer is a refusal.
+    pub fn refused(&mut self, refusal: Refusal) {
+        self.session.app().metrics.refusal(&refusal);
+        self.status = Some(refusal.status());
+        self.refusal = Some(refusal);
+    }
+
+    /// The answer came from upstream.
+    pub fn answered(&mut self, status: StatusCode) {
+        self.status = Some(status);
+    }
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        let session = &self.session;
+        let seconds = self.progress.started().elapsed().as_secs_f64();
+        let metrics = &session.app().metrics;
+        metrics.request(self.status);
+        metrics.request_seconds.observe(seconds);
+        if self.status.is_none() {
+            self.detail = Some("the client went away before the answer".to_owned());
+        }
+        let refusal = self.refusal.as_ref();
+        session.app().access_log.write(&Line {
+            time: timestamp(),
+            kind: "request",
+            connection: &session.id,
+            request: Some(&self.id),
+            client: session.address,
+            reason: refusal.map(Refusal::label),
+            detail: refusal.map(ToString::to_string).or_else(|| self.detail.take()),
+            leaf: Some(&session.leaf),
+            spiffe_id: session.spiffe_id.as_deref(),
+            tls: Some(session.tls),
+            http: Some(Http {
+                protocol: if self.version == Version::HTTP_2 { "HTTP/2.0" } else { "HTTP/1.1" },
+                method: self.method.as_str().into(),
+                path: self.uri.path_and_query().map_or("/", |target| target.as_str()).into(),
+                // 499 is what nginx writes for it; no response has it.
+                status: self.status.map_or(499, |status| status.as_u16()),
+                duration_ms: seconds * 1_000.0,
+                bytes_in: self.progress.bytes(),
+                bytes_out: self.bytes_out,
+            }),
+        });
+        session.request_ended();
+    }
+}
+
+/// A response's body that carries its request's record to the end.
+pub struct RecordedBody {
+    body: ResponseBody,
+    record: Record,
+    whole: bool,
+}
+
+impl RecordedBody {
+    /// `body` answers the request of `record`.
+    pub fn new(body: ResponseBody, record: Record) -> Self {
+        // A body of our own may never be asked for (HEAD), and is whole all the same.
+        let whole = body.is_end_stream() || record.refusal.is_some();
+        Self { body, record, whole }
+    }
+}
+
+impl Body for RecordedBody {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let this = self.get_mut();
+        let polled = Pin::new(&mut this.body).poll_frame(context);
+        match &polled {
+            Poll::Ready(Some(Ok(frame))) => {
+                let bytes = frame.data_ref().map_or(0, Bytes::len);
+                this.record.bytes_out += u64::try_from(bytes).unwrap_or(u64::MAX);
+                this.whole = this.whole || this.body.is_end_stream();
+            }
+            Poll::Ready(Some(Err(error))) => {
+                let detail =
+                    format!("the upstream broke off in its response: {}", crate::forward::describe(error));
+                this.record.detail = Some(detail);
+            }
+            Poll::Ready(None) => this.whole = true,
+            Poll::Pending => {}
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl Drop for RecordedBody {
+    fn drop(&mut self) {
+        if !self.whole && self.record.detail.is_none() {
+            self.record.detail = Some("the client went away before the end of the response".to_owned());
+        }
+    }
+}

@@ -1,0 +1,302 @@
+//! Every reason to say no, and everything that follows from it: metric label, wire, severity, and the operator's sentence.
+//!
+//! There is no `_` arm below: a new refusal does not compile until its row in the table is written.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use http::StatusCode;
+use rustls::CertificateError;
+use thiserror::Error;
+use tracing::Level;
+
+use crate::clock::rfc3339;
+
+/// Why a client or a request was turned away. `Display` is the sentence that an operator reads; clients never see it.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum Refusal {
+    /// The process holds as many connections as it may.
+    #[error("{limit} connections are open, which is limits.max_connections")]
+    TooManyConnections {
+        /// The limit.
+        limit: usize,
+    },
+    /// The first byte is not the start of a TLS record.
+    #[error("the client does not speak TLS: its first byte is {first:#04x}")]
+    NotTls {
+        /// That byte.
+        first: u8,
+    },
+    /// The handshake was not finished in time.
+    #[error("no finished TLS handshake after {} ms", after.as_millis())]
+    HandshakeTimeout {
+        /// `limits.handshake_timeout_ms`.
+        after: Duration,
+    },
+    /// The client broke off in the handshake.
+    #[error("the client closed the connection during the handshake: {detail}")]
+    ClientGone {
+        /// What the socket said.
+        detail: String,
+    },
+    /// The client refused us.
+    #[error(
+        "the client ended the handshake with the alert {alert}: it may not trust the server's certificate"
+    )]
+    ClientAlert {
+        /// The name of its alert, RFC 8446 §6.
+        alert: String,
+    },
+    /// The handshake failed for another reason, such as no common version.
+    #[error("TLS handshake failed: {detail}")]
+    Tls {
+        /// What rustls said.
+        detail: String,
+    },
+    /// No client certificate.
+    #[error("the client presented no certificate")]
+    CertificateRequired,
+    /// No path to a trust anchor.
+    #[error("no path from the client's certificate to the trust bundle: {detail}")]
+    UnknownIssuer {
+        /// Whether no CA of that name is known, or one with another key.
+        detail: &'static str,
+    },
+    /// A certificate of the path is past its notAfter.
+    #[error("a certificate of the client's path expired on {}", rfc3339(*not_after))]
+    CertificateExpired {
+        /// Seconds since the Unix epoch.
+        not_after: i64,
+    },
+    /// A certificate of the path is before its notBefore.
+    #[error("a certificate of the client's path is not valid before {}", rfc3339(*not_before))]
+    CertificateNotYetValid {
+        /// Seconds since the Unix epoch.
+        not_before: i64,
+    },
+    /// The extended key usage does not allow client authentication.
+    #[error("the certificate's extended key usage does not include clientAuth")]
+    WrongKeyUsage,
+    /// Anything else that is wrong with the certificate.
+    #[error("the client's certificate is not acceptable: {detail}")]
+    BadCertificate {
+        /// What the verifier said.
+        detail: String,
+    },
+    /// A certificate of the path is on its issuer's CRL.
+    #[error("certificate {serial} was revoked on {date} (reason: {reason})")]
+    CertificateRevoked {
+        /// Of the revoked certificate, which may be an intermediate: hexadecimal.
+        serial: String,
+        /// RFC 5280 §5.3.1, by name.
+        reason: String,
+        /// RFC 3339.
+        date: String,
+    },
+    /// No CRL of this issuer is loaded.
+    #[error("no CRL of the issuer of certificate {serial} is loaded: add its index to revocation.indexes")]
+    CrlMissing {
+        /// Of the certificate whose issuer has none.
+        serial: String,
+    },
+    /// The issuer's CRL is past its nextUpdate and the grace after it.
+    #[error(
+        "the CRL of {issuer} was due for renewal at {next_update}, and revocation.grace_seconds are over"
+    )]
+    CrlStale {
+        /// Whose CRL.
+        issuer: String,
+        /// RFC 3339.
+        next_update: String,
+    },
+    /// The issuer's CRL could not be read.
+    #[error("the CRL index of {issuer} cannot be read: {detail}")]
+    CrlUnreadable {
+        /// Whose CRL.
+        issuer: String,
+        /// What went wrong.
+        detail: String,
+    },
+    /// Not HTTP as RFC 9112 has it.
+    #[error("malformed request: {detail}")]
+    MalformedRequest {
+        /// What is wrong.
+        detail: Cow<'static, str>,
+    },
+    /// More than one opinion about where the body ends: RFC 9112 §6.3, request smuggling.
+    #[error("conflicting message length: {detail}")]
+    ConflictingLength {
+        /// Which headers conflict.
+        detail: &'static str,
+    },
+    /// The head is larger than allowed.
+    #[error("the request's head is over {limit}")]
+    HeadersTooLarge {
+        /// Which limit.
+        limit: String,
+    },
+    /// The head took too long.
+    #[error("the request's head was not complete after {} ms", after.as_millis())]
+    HeaderTimeout {
+        /// `limits.header_timeout_ms`.
+        after: Duration,
+    },
+    /// CONNECT and TRACE are not for a proxy of this kind.
+    #[error("the method {method} is not forwarded")]
+    MethodRefused {
+        /// Which.
+        method: String,
+    },
+    /// With our headers the request is larger than the upstream accepts.
+    #[error("the request would carry {bytes} bytes of headers, and upstream.header_limit_bytes is {limit}")]
+    UpstreamHeadersTooLarge {
+        /// Name, value and four bytes of separators for each field, as API Gateway counts.
+        bytes: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// No connection to the upstream.
+    #[error("cannot connect to the upstream: {detail}")]
+    UpstreamUnreachable {
+        /// What the socket said.
+        detail: String,
+    },
+    /// No TLS with the upstream.
+    #[error("TLS handshake with the upstream failed: {detail}")]
+    UpstreamTls {
+        /// What rustls said.
+        detail: String,
+    },
+    /// The upstream does not speak HTTP/1.1.
+    #[error("the upstream's answer is not HTTP: {detail}")]
+    UpstreamMalformed {
+        /// What the parser said.
+        detail: String,
+    },
+    /// The upstream closed before it answered.
+    #[error("the upstream closed the connection before it answered: {detail}")]
+    UpstreamClosed {
+        /// What the socket said.
+        detail: String,
+    },
+    /// The upstream did not answer in time.
+    #[error("no answer from the upstream after {} ms", after.as_millis())]
+    UpstreamTimeout {
+        /// `upstream.response_timeout_ms`, or `connect_timeout_ms`.
+        after: Duration,
+    },
+    /// The client stopped sending its request.
+    #[error("the client broke off while sending its request: {detail}")]
+    RequestAborted {
+        /// What the connection said.
+        detail: String,
+    },
+}
+
+/// What the other side gets to see.
+enum Wire {
+    /// The end of the connection; whatever alert there is, the TLS library has sent.
+    Close,
+    /// The alert of RFC 8446 §6.2 that rustls derives from this error; 403 and the end on a connection that is open already.
+    Alert(CertificateError),
+    /// This status (RFC 9110 §15), and the connection goes on.
+    Status(StatusCode),
+    /// This status, and the end: the bytes that follow cannot be trusted, or will not come.
+    StatusThenClose(StatusCode),
+}
+
+impl Refusal {
+    /// The one table: label, wire, and how much an operator should care (`INFO` for what clients do, `WARN` for what
+    /// needs a hand here or upstream).
+    fn row(&self) -> (&'static str, Wire, Level) {
+        use CertificateError as Cert;
+        use Wire::{Alert, Close, Status, StatusThenClose};
+        const INFO: Level = Level::INFO;
+        const WARN: Level = Level::WARN;
+        match self {
+            Self::TooManyConnections { .. } => ("too_many_connections", Close, WARN),
+            Self::NotTls { .. } => ("not_tls", Close, INFO),
+            Self::HandshakeTimeout { .. } => ("handshake_timeout", Close, INFO),
+            Self::ClientGone { .. } => ("client_gone", Close, INFO),
+            Self::ClientAlert { .. } => ("client_alert", Close, INFO),
+            Self::Tls { .. } => ("tls_error", Close, INFO),
+            Self::CertificateRequired => ("certificate_required", Close, INFO),
+            Self::UnknownIssuer { .. } => ("unknown_issuer", Alert(Cert::UnknownIssuer), INFO),
+            Self::CertificateExpired { .. } => ("certificate_expired", Alert(Cert::Expired), INFO),
+            // RFC 8446 §6.2: certificate_expired also stands for "not currently valid".
+            Self::CertificateNotYetValid { .. } => {
+                ("certificate_not_yet_valid", Alert(Cert::NotValidYet), INFO)
+            }
+            Self::WrongKeyUsage => ("wrong_key_usage", Alert(Cert::InvalidPurpose), INFO),
+            Self::BadCertificate { .. } => ("bad_certificate", Alert(Cert::BadEncoding), INFO),
+            Self::CertificateRevoked { .. } => ("certificate_revoked", Alert(Cert::Revoked), INFO),
+            // unknown_ca: what OpenSSL and BoringSSL send as well when they cannot tell the status.
+            Self::CrlMissing { .. } => ("crl_missing", Alert(Cert::UnknownRevocationStatus), WARN),
+            Self::CrlStale { .. } => ("crl_stale", Alert(Cert::ExpiredRevocationList), WARN),
+            Self::CrlUnreadable { .. } => ("crl_unreadable", Alert(Cert::UnknownRevocationStatus), WARN),
+            Self::MalformedRequest { .. } => {
+                ("malformed_request", StatusThenClose(StatusCode::BAD_REQUEST), INFO)
+            }
+            Self::ConflictingLength { .. } => {
+                ("conflicting_length", StatusThenClose(StatusCode::BAD_REQUEST), INFO)
+            }
+            Self::HeadersTooLarge { .. } => {
+                ("headers_too_large", StatusThenClose(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE), INFO)
+            }
+            Self::HeaderTimeout { .. } => {
+                ("header_timeout", StatusThenClose(StatusCode::REQUEST_TIMEOUT), INFO)
+            }
+            Self::RequestAborted { .. } => {
+                ("request_aborted", StatusThenClose(StatusCode::BAD_REQUEST), INFO)
+            }
+            Self::MethodRefused { .. } => ("method_refused", Status(StatusCode::METHOD_NOT_ALLOWED), INFO),
+            Self::UpstreamHeadersTooLarge { .. } => {
+                ("upstream_headers_too_large", Status(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE), INFO)
+            }
+            Self::UpstreamUnreachable { .. } => {
+                ("upstream_unreachable", Status(StatusCode::BAD_GATEWAY), WARN)
+            }
+            Self::UpstreamTls { .. } => ("upstream_tls", Status(StatusCode::BAD_GATEWAY), WARN),
+            Self::UpstreamMalformed { .. } => ("upstream_malformed", Status(StatusCode::BAD_GATEWAY), WARN),
+            Self::UpstreamClosed { .. } => ("upstream_closed", Status(StatusCode::BAD_GATEWAY), WARN),
+            Self::UpstreamTimeout { .. } => ("upstream_timeout", Status(StatusCode::GATEWAY_TIMEOUT), WARN),
+        }
+    }
+
+    /// The value of the metric label `reason` and of the log's `reason`. Stable.
+    pub fn label(&self) -> &'static str {
+        self.row().0
+    }
+
+    /// What rustls is told about the certificate, from which it chooses the alert.
+    pub fn certificate_error(&self) -> CertificateError {
+        match self.row().1 {
+            Wire::Alert(error) => error,
+            // access_denied, should a refusal that is not about a certificate ever come here.
+            Wire::Close | Wire::Status(_) | Wire::StatusThenClose(_) => {
+                CertificateError::ApplicationVerificationFailure
+            }
+        }
+    }
+
+    /// The answer to a request that meets this refusal.
+    pub fn status(&self) -> StatusCode {
+        match self.row().1 {
+            Wire::Status(status) | Wire::StatusThenClose(status) => status,
+            Wire::Alert(_) | Wire::Close => StatusCode::FORBIDDEN,
+        }
+    }
+
+    /// Whether the connection ends with it.
+    pub fn ends_connection(&self) -> bool {
+        match self.row().1 {
+            Wire::Status(_) => false,
+            Wire::Close | Wire::Alert(_) | Wire::StatusThenClose(_) => true,
+        }
+    }
+
+    /// How much an operator should care.
+    pub fn level(&self) -> Level {
+        self.row().2
+    }
+}

@@ -1,0 +1,67 @@
+//! The trust bundle: the CAs that client certificates must lead to.
+
+use std::path::Path;
+
+use crl_tool::IssuerId;
+use rustls::DistinguishedName;
+use rustls_pki_types::TrustAnchor;
+use webpki::anchor_from_trusted_cert;
+
+use super::path::issuer_id;
+use super::pem::certificates;
+use crate::config::Invalid;
+
+const KEY: &str = "client_auth.trust_bundle";
+
+/// RFC 8446 §4.2.4 limits the names of CAs in a CertificateRequest to 65,535 bytes, and the message has other parts.
+const HINTS_LIMIT: usize = 60_000;
+
+/// A set of trust anchors, taken at face value as RFC 5280 §6.1.1 (d) has it.
+#[derive(Debug)]
+pub struct TrustBundle {
+    anchors: Vec<TrustAnchor<'static>>,
+    issuers: Vec<IssuerId>,
+    hints: Vec<DistinguishedName>,
+}
+
+impl TrustBundle {
+    /// Reads a PEM file of CA certificates.
+    pub(super) fn load(path: &Path) -> Result<Self, Invalid> {
+        let mut anchors = Vec::new();
+        for (position, certificate) in certificates(KEY, path)?.iter().enumerate() {
+            let anchor = anchor_from_trusted_cert(certificate).map_err(|error| {
+                let problem = format!("{}: certificate {}: {error}", path.display(), position + 1);
+                Invalid::new(KEY, problem, "remove or replace that certificate")
+            })?;
+            anchors.push(anchor.to_owned());
+        }
+        let issuers = anchors
+            .iter()
+            .map(|anchor| issuer_id(&anchor.subject, &anchor.subject_public_key_info))
+            .collect();
+        let mut hints: Vec<_> =
+            anchors.iter().map(|anchor| DistinguishedName::in_sequence(&anchor.subject)).collect();
+        if hints.iter().map(|name| name.as_ref().len() + 2).sum::<usize>() > HINTS_LIMIT {
+            // An empty list is allowed and means "any": clients then choose without our help.
+            hints.clear();
+        }
+        Ok(Self { anchors, issuers, hints })
+    }
+
+    /// For path building.
+    pub fn anchors(&self) -> &[TrustAnchor<'static>] {
+        &self.anchors
+    }
+
+    /// The names that a CertificateRequest lists.
+    pub fn hints(&self) -> &[DistinguishedName] {
+        &self.hints
+    }
+
+    /// Who `anchor`, one of this bundle's, is as the issuer of a CRL.
+    pub(super) fn issuer_of(&self, anchor: &TrustAnchor<'_>) -> IssuerId {
+        let known =
+            self.anchors.iter().zip(&self.issuers).find(|(ours, _)| *ours == anchor).map(|(_, id)| *id);
+        known.unwrap_or_else(|| issuer_id(&anchor.subject, &anchor.subject_public_key_info))
+    }
+}

@@ -1,0 +1,74 @@
+//! PEM files. The one place that uses `rustls-pemfile`, so that replacing it is a change to this file.
+
+use std::path::Path;
+
+use rustls::Error;
+use rustls::crypto::aws_lc_rs::default_provider;
+use rustls::sign::CertifiedKey;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+
+use crate::config::{Invalid, Tls};
+
+/// Every certificate in the PEM file at `path`, in order. `key` is the configuration key that names the file.
+///
+/// # Errors
+///
+/// A file that cannot be read, is not PEM, or holds no certificate.
+pub fn certificates(key: &str, path: &Path) -> Result<Vec<CertificateDer<'static>>, Invalid> {
+    let text = read(key, path)?;
+    let certificates: Vec<_> =
+        rustls_pemfile::certs(&mut text.as_slice()).collect::<Result<_, _>>().map_err(|error| {
+            Invalid::new(
+                key,
+                format!("{}: not PEM: {error}", path.display()),
+                "write the certificates as PEM",
+            )
+        })?;
+    if certificates.is_empty() {
+        let problem = format!("{}: holds no certificate", path.display());
+        return Err(Invalid::new(key, problem, "it needs at least one -----BEGIN CERTIFICATE----- block"));
+    }
+    Ok(certificates)
+}
+
+#[expect(clippy::wildcard_enum_match_arm, reason = "rustls::Error grows; what it adds is an unusable key")]
+/// The server's chain and the key that belongs to its leaf.
+///
+/// # Errors
+///
+/// A file that cannot be used, or a key that is not the certificate's.
+pub(super) fn key_pair(tls: &Tls) -> Result<CertifiedKey, Invalid> {
+    let chain = certificates("tls.certificate", &tls.certificate)?;
+    let key = private_key("tls.private_key", &tls.private_key)?;
+    CertifiedKey::from_der(chain, key, &default_provider()).map_err(|error| match error {
+        Error::InconsistentKeys(_) => {
+            let problem = format!("{}: is not the key of tls.certificate", tls.private_key.display());
+            Invalid::new("tls.private_key", problem, "give the key that the certificate was issued for")
+        }
+        other => {
+            let problem = format!("{}: {other}", tls.private_key.display());
+            Invalid::new("tls.private_key", problem, "use an RSA, P-256, P-384 or Ed25519 key")
+        }
+    })
+}
+
+fn private_key(key: &str, path: &Path) -> Result<PrivateKeyDer<'static>, Invalid> {
+    let text = read(key, path)?;
+    match rustls_pemfile::private_key(&mut text.as_slice()) {
+        Ok(Some(private)) => Ok(private),
+        Ok(None) => {
+            let problem = format!("{}: holds no private key", path.display());
+            Err(Invalid::new(key, problem, "it needs a -----BEGIN PRIVATE KEY----- block, not encrypted"))
+        }
+        Err(error) => {
+            Err(Invalid::new(key, format!("{}: not PEM: {error}", path.display()), "write the key as PEM"))
+        }
+    }
+}
+
+fn read(key: &str, path: &Path) -> Result<Vec<u8>, Invalid> {
+    std::fs::read(path).map_err(|error| {
+        let hint = "check the name (relative to the configuration file) and the permissions";
+        Invalid::new(key, format!("{}: cannot be read: {error}", path.display()), hint)
+    })
+}
