@@ -1,0 +1,163 @@
+//! Everything that is wrong with a configuration, at once, before anything listens.
+
+use std::net::TcpListener;
+
+use postern_tests::pki::Pki;
+use postern_tests::postern::{self, Config};
+use postern_tests::process::{Finished, run};
+use postern_tests::{Failure, Outcome, binary, files};
+
+#[test]
+fn a_good_configuration_passes() -> Outcome {
+    let pki = Pki::make()?;
+    let checked = postern::check(&config(&pki))?;
+    assert_eq!(checked.code(), 0, "{}", checked.stderr);
+    Ok(())
+}
+
+#[test]
+fn every_problem_is_reported_at_once() -> Outcome {
+    let pki = Pki::make()?;
+    let config = config(&pki)
+        .without("tls.certificate")
+        .raw("listen.adress", "\"127.0.0.1:1\"")
+        .raw("limits.handshake_timeout_ms", "\"soon\"")
+        .raw("limits.max_connections", "0")
+        .text("revocation.depth", "deep")
+        .text("upstream.address", "no port")
+        .text("admin.address", "not an address");
+    let expected = [
+        "tls.certificate",
+        "listen.adress",
+        "limits.handshake_timeout_ms",
+        "limits.max_connections",
+        "revocation.depth",
+        "upstream.address",
+        "admin.address",
+    ];
+    for finished in [postern::check(&config)?, postern::run_to_end(&config)?] {
+        let said = said(&finished);
+        assert_eq!(finished.code(), 1, "{said}");
+        for key in expected {
+            assert!(said.contains(key), "{key} in\n{said}");
+        }
+        assert!(said.contains("listen.address"), "a hint for the misspelt key:\n{said}");
+    }
+    Ok(())
+}
+
+#[test]
+fn every_file_problem_is_reported_at_once() -> Outcome {
+    let pki = Pki::make()?;
+    files::write(&pki.path("empty.pem"), "")?;
+    let config = config(&pki)
+        .text("tls.certificate", pki.path("empty.pem").display())
+        .text("client_auth.trust_bundle", pki.path("absent.pem").display())
+        .text("upstream.trust_bundle", pki.path("crl/root.crl").display())
+        .raw("revocation.indexes", format!("[{:?}]", pki.path("absent.crlx").display()));
+    let checked = postern::check(&config)?;
+    let said = said(&checked);
+    assert_eq!(checked.code(), 1, "{said}");
+    for file in ["empty.pem", "absent.pem", "root.crl", "absent.crlx"] {
+        assert!(said.contains(file), "{file} in\n{said}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_key_of_another_certificate_is_named() -> Outcome {
+    let pki = Pki::make()?;
+    let key = pki.path("upstream.key");
+    let config = config(&pki).text("tls.private_key", key.display());
+    for finished in [postern::check(&config)?, postern::run_to_end(&config)?] {
+        let said = said(&finished);
+        assert_eq!(finished.code(), 1, "{said}");
+        assert!(said.contains("upstream.key") || said.contains("tls.private_key"), "{said}");
+        assert!(said.contains("match"), "{said}");
+        let pem = files::read(&key)?;
+        let secret = String::from_utf8_lossy(&pem).lines().nth(1).unwrap_or("?").to_owned();
+        assert!(!said.contains(&secret), "keys are never shown");
+    }
+    Ok(())
+}
+
+#[test]
+fn unreadable_files_are_named() -> Outcome {
+    let pki = Pki::make()?;
+    // A directory cannot be read as a file, whoever asks.
+    for key in ["tls.certificate", "tls.private_key", "client_auth.trust_bundle"] {
+        let checked = postern::check(&config(&pki).text(key, pki.path("crl").display()))?;
+        assert_eq!(checked.code(), 1, "{key}");
+        assert!(said(&checked).contains(&pki.path("crl").display().to_string()), "{key}: {}", said(&checked));
+    }
+    Ok(())
+}
+
+#[test]
+fn a_file_that_is_not_toml_is_named_with_its_line() -> Outcome {
+    let directory = files::temporary_directory()?;
+    let path = directory.path().join("broken.toml");
+    files::write(&path, "[listen]\naddress = \"127.0.0.1:0\"\nworkers = = 2\n")?;
+    for path in [path, directory.path().join("absent.toml"), directory.path().to_owned()] {
+        let mut command = binary::command("postern")?;
+        let checked = run("postern check", command.arg("check").arg("--config").arg(&path))?;
+        assert_eq!(checked.code(), 1);
+        assert!(said(&checked).contains(&path.display().to_string()), "{}", said(&checked));
+        if path.ends_with("broken.toml") {
+            assert!(said(&checked).contains("line 3"), "{}", said(&checked));
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn an_address_in_use_is_named() -> Outcome {
+    let pki = Pki::make()?;
+    let taken = TcpListener::bind("127.0.0.1:0")?;
+    let address = taken.local_addr()?;
+    for key in ["listen.address", "admin.address"] {
+        let finished = postern::run_to_end(&config(&pki).text(key, address))?;
+        let said = said(&finished);
+        assert_eq!(finished.code(), 1, "{key}: {said}");
+        assert!(said.contains(&address.to_string()) && said.contains("in use"), "{key}: {said}");
+    }
+    Ok(())
+}
+
+#[test]
+fn two_posterns_do_not_share_an_address() -> Outcome {
+    // SO_REUSEPORT would let a second process steal half of the connections.
+    let pki = Pki::make()?;
+    let first = postern::Postern::start(&config(&pki))?;
+    let second = postern::run_to_end(&config(&pki).text("listen.address", first.address()))?;
+    assert_eq!(second.code(), 1, "{}", said(&second));
+    assert!(said(&second).contains(&first.address().to_string()), "{}", said(&second));
+    Ok(())
+}
+
+#[test]
+fn the_environment_overrides_the_file() -> Outcome {
+    let pki = Pki::make()?;
+    let wrong = config(&pki).text("admin.address", "not an address");
+    assert_eq!(check_with(&wrong, "POSTERN_ADMIN__ADDRESS", "127.0.0.1:0")?.code(), 0);
+    let checked = check_with(&config(&pki), "POSTERN_LIMITS__MAX_CONECTIONS", "5")?;
+    assert_eq!(checked.code(), 1);
+    assert!(said(&checked).to_lowercase().contains("max_conections"), "{}", said(&checked));
+    Ok(())
+}
+
+fn config(pki: &Pki) -> Config {
+    Config::new(pki, ([127, 0, 0, 1], 9).into())
+}
+
+fn said(finished: &Finished) -> String {
+    format!("{}{}", finished.stderr, finished.stdout)
+}
+
+fn check_with(config: &Config, variable: &str, value: &str) -> Result<Finished, Failure> {
+    let directory = files::temporary_directory()?;
+    let path = directory.path().join("postern.toml");
+    config.write(&path)?;
+    let mut command = binary::command("postern")?;
+    run("postern check", command.arg("check").arg("--config").arg(&path).env(variable, value))
+}

@@ -1,0 +1,21 @@
+//! One module a behaviour; each test starts its own processes on free ports.
+
+mod access_log;
+mod admin;
+mod bodies;
+mod certificate_refusals;
+mod command_line;
+mod config_errors;
+mod drain;
+mod good_client;
+mod headers;
+mod index_files;
+mod not_tls;
+mod open_connections;
+mod playground;
+mod reload;
+mod request_refusals;
+mod revocation;
+mod tree;
+mod upstream_connections;
+mod upstream_faults;

@@ -1,0 +1,121 @@
+//! From `certs revoke` to the refusal, and what happens when a CRL is missing or too old.
+
+use postern_tests::Outcome;
+use postern_tests::pki::Pki;
+use postern_tests::postern::{Config, Postern};
+use postern_tests::stage::Stage;
+use postern_tests::upstream::Upstream;
+use time::{Duration, OffsetDateTime};
+
+#[test]
+fn a_revoked_client_is_refused_after_a_reload() -> Outcome {
+    let stage = Stage::set()?;
+    assert_eq!(stage.curl("good", "/").call()?.status, 200);
+    stage.pki.revoke("good")?;
+    assert_eq!(stage.curl("good", "/").call()?.status, 200, "nothing changes before the reload");
+    stage.postern.reload()?;
+    let answer = stage.curl("good", "/").arg("--http1.1").call()?;
+    assert_eq!(answer.exit, 56);
+    assert!(answer.error.contains("certificate revoked"), "{}", answer.error);
+    let entry = stage.postern.refused("certificate_revoked")?;
+    assert!(entry.expect_text("subject")?.contains("good"), "{entry:?}");
+    Ok(())
+}
+
+#[test]
+fn padding_entries_revoke_nobody_else() -> Outcome {
+    let pki = Pki::make_with(&["--entries", "20000"])?;
+    let upstream = Upstream::start(&pki)?;
+    let stage = Stage { postern: Postern::start(&Config::new(&pki, upstream.address()))?, upstream, pki };
+    assert_eq!(stage.curl("good", "/").call()?.status, 200);
+    assert_eq!(stage.curl("revoked", "/").call()?.status, 0);
+    Ok(())
+}
+
+#[test]
+fn a_missing_crl_refuses_its_issuers_clients() -> Outcome {
+    // Of the leaf's issuer, then of the intermediate's.
+    for covered in ["crl/root.crlx", "crl/intermediate.crlx"] {
+        let pki = Pki::make()?;
+        let upstream = Upstream::start(&pki)?;
+        let only = format!("[{:?}]", pki.path(covered).display());
+        let postern = Postern::start(&Config::new(&pki, upstream.address()).raw("revocation.indexes", only))?;
+        let stage = Stage { postern, upstream, pki };
+        let answer = stage.curl("good", "/").arg("--http1.1").call()?;
+        assert!(answer.error.contains("unknown ca"), "{covered}: {}", answer.error);
+        stage.postern.refused("crl_missing")?;
+        stage.postern.metric_reaches("postern_refusals_total", &[("reason", "crl_missing")], 1.0)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn depth_leaf_needs_no_crl_of_the_root() -> Outcome {
+    let pki = Pki::make()?;
+    let upstream = Upstream::start(&pki)?;
+    let only = format!("[{:?}]", pki.path("crl/intermediate.crlx").display());
+    let config = Config::new(&pki, upstream.address())
+        .raw("revocation.indexes", only)
+        .text("revocation.depth", "leaf");
+    let stage = Stage { postern: Postern::start(&config)?, upstream, pki };
+    assert_eq!(stage.curl("good", "/").call()?.status, 200);
+    assert_eq!(stage.curl("revoked", "/").call()?.status, 0);
+    Ok(())
+}
+
+#[test]
+fn depth_off_checks_nothing_and_says_so() -> Outcome {
+    let stage =
+        Stage::set_with(|config| config.text("revocation.depth", "off").raw("revocation.indexes", "[]"))?;
+    assert_eq!(stage.curl("revoked", "/").call()?.status, 200);
+    stage.postern.said(&["WARN", "revocation"])?;
+    Ok(())
+}
+
+#[test]
+fn a_stale_crl_refuses_its_issuers_clients() -> Outcome {
+    let now = OffsetDateTime::now_utc();
+    let pki = Pki::make()?;
+    pki.reissue_crl(now - Duration::days(8), now - Duration::days(1), 0)?;
+    let upstream = Upstream::start(&pki)?;
+    let config = Config::new(&pki, upstream.address());
+    let stage = Stage { postern: Postern::start(&config)?, upstream, pki };
+    let answer = stage.curl("good", "/").arg("--http1.1").call()?;
+    assert!(answer.error.contains("unknown ca"), "{}", answer.error);
+    stage.postern.refused("crl_stale")?;
+    stage.postern.metric_reaches("postern_refusals_total", &[("reason", "crl_stale")], 1.0)?;
+
+    // A fresh one brings them back.
+    stage.pki.reissue_crl(now, now + Duration::days(7), 0)?;
+    stage.postern.reload()?;
+    assert_eq!(stage.curl("good", "/").call()?.status, 200);
+    Ok(())
+}
+
+#[test]
+fn a_crl_goes_stale_while_the_proxy_runs() -> Outcome {
+    let now = OffsetDateTime::now_utc();
+    let pki = Pki::make()?;
+    pki.reissue_crl(now - Duration::days(1), now + Duration::seconds(3), 0)?;
+    let upstream = Upstream::start(&pki)?;
+    let stage = Stage { postern: Postern::start(&Config::new(&pki, upstream.address()))?, upstream, pki };
+    let mut connection = stage.connect("good", postern_tests::raw_tls::Version::Tls13)?;
+    assert_eq!(connection.get("/")?.status, 200);
+    postern_tests::wait::until("the CRL to go stale", || {
+        Ok((stage.curl("good", "/").call()?.status == 0).then_some(()))
+    })?;
+    assert_eq!(connection.get("/")?.status, 403, "open connections too");
+    Ok(())
+}
+
+#[test]
+fn grace_keeps_a_stale_crl_in_force() -> Outcome {
+    let now = OffsetDateTime::now_utc();
+    let pki = Pki::make()?;
+    pki.reissue_crl(now - Duration::days(8), now - Duration::minutes(1), 0)?;
+    let upstream = Upstream::start(&pki)?;
+    let config = Config::new(&pki, upstream.address()).raw("revocation.grace_seconds", 3_600);
+    let stage = Stage { postern: Postern::start(&config)?, upstream, pki };
+    assert_eq!(stage.curl("good", "/").call()?.status, 200);
+    Ok(())
+}

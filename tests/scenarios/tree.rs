@@ -1,0 +1,1 @@
+//! The repository is as ARCHITECTURE.md says, and its files stay short.

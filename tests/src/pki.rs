@@ -1,0 +1,128 @@
+//! Certificates of a test: made by the `certs` binary, in a directory that goes with the test.
+
+use std::path::{Path, PathBuf};
+
+use rcgen::{CertificateRevocationListParams, Issuer, KeyIdMethod, KeyPair, RevokedCertParams, SerialNumber};
+use time::OffsetDateTime;
+
+use crate::process::run;
+use crate::{Failure, binary, crl_tool, files};
+
+/// A development PKI: the files that `certs dev` makes, with an index of each CRL.
+pub struct Pki {
+    directory: PathBuf,
+    /// Removes the directory with the last user.
+    _temporary: Option<tempfile::TempDir>,
+}
+
+impl Pki {
+    /// Makes one in a temporary directory, and indexes its CRLs.
+    ///
+    /// # Errors
+    ///
+    /// When `certs` or `crl-tool` is missing or fails.
+    pub fn make() -> Result<Self, Failure> {
+        Self::make_with(&[])
+    }
+
+    /// As [`Pki::make`], with more arguments for `certs dev`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Pki::make`].
+    pub fn make_with(arguments: &[&str]) -> Result<Self, Failure> {
+        let temporary = files::temporary_directory()?;
+        let pki = Self { directory: temporary.path().join("pki"), _temporary: Some(temporary) };
+        run(
+            "certs dev",
+            binary::command("certs")?.arg("dev").arg("--out").arg(&pki.directory).args(arguments),
+        )?
+        .success()?;
+        pki.index()?;
+        Ok(pki)
+    }
+
+    /// One that exists already; dropping it leaves the files alone.
+    #[must_use]
+    pub fn at(directory: &Path) -> Self {
+        Self { directory: directory.to_owned(), _temporary: None }
+    }
+
+    /// A file of the PKI, such as `crl/root.crl`.
+    #[must_use]
+    pub fn path(&self, file: &str) -> PathBuf {
+        self.directory.join(file)
+    }
+
+    /// The indexes of both CRLs.
+    #[must_use]
+    pub fn indexes(&self) -> [PathBuf; 2] {
+        [self.path("crl/intermediate.crlx"), self.path("crl/root.crlx")]
+    }
+
+    /// Rebuilds both indexes from the CRLs as they are now.
+    ///
+    /// # Errors
+    ///
+    /// When `crl-tool build` fails.
+    pub fn index(&self) -> Result<(), Failure> {
+        for name in ["intermediate", "root"] {
+            let (crl, issuer, index) = (
+                self.path(&format!("crl/{name}.crl")),
+                self.path(&format!("{name}.pem")),
+                self.path(&format!("crl/{name}.crlx")),
+            );
+            crl_tool::build(&crl, &issuer, &index)?.success()?;
+        }
+        Ok(())
+    }
+
+    /// Revokes a client and rebuilds the index, as an operator would.
+    ///
+    /// # Errors
+    ///
+    /// When `certs revoke` or `crl-tool build` fails.
+    pub fn revoke(&self, client: &str) -> Result<(), Failure> {
+        let mut command = binary::command("certs")?;
+        command.arg("revoke").arg("--dir").arg(&self.directory).arg(client);
+        run("certs revoke", &mut command)?.success()?;
+        self.index()
+    }
+
+    /// Replaces the intermediate's CRL by one that is valid between the two times and revokes the serial numbers
+    /// 1 to `entries`, which are nobody's, and rebuilds the index.
+    ///
+    /// # Errors
+    ///
+    /// When the CA's files cannot be read, or the CRL cannot be made.
+    pub fn reissue_crl(
+        &self,
+        this_update: OffsetDateTime,
+        next_update: OffsetDateTime,
+        entries: u64,
+    ) -> Result<(), Failure> {
+        let text = |file: &str| {
+            files::read(&self.path(file)).map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+        };
+        let key = KeyPair::from_pem(&text("ca/intermediate.key")?)?;
+        let issuer = Issuer::from_ca_cert_pem(&text("intermediate.pem")?, key)?;
+        let list = CertificateRevocationListParams {
+            this_update,
+            next_update,
+            // Higher than any that `certs` gives.
+            crl_number: SerialNumber::from(1_000_000_000_u64),
+            issuing_distribution_point: None,
+            revoked_certs: (1..=entries)
+                .map(|serial| RevokedCertParams {
+                    serial_number: SerialNumber::from(serial),
+                    revocation_time: this_update,
+                    reason_code: None,
+                    invalidity_date: None,
+                })
+                .collect(),
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        files::write(&self.path("crl/intermediate.crl"), list.signed_by(&issuer)?.der())?;
+        self.index()
+    }
+}

@@ -1,0 +1,115 @@
+//! What arrived, told back to whoever sent it.
+
+use std::collections::BTreeSet;
+
+use aws_lc_rs::digest;
+use http::header::CONTENT_TYPE;
+use http::{Request, Response};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use serde::{Deserialize, Serialize};
+
+use super::body::Body;
+use super::route::Visit;
+use crate::hex;
+
+/// Longer bodies are told by their length and digest only.
+const TEXT_LIMIT_BYTES: usize = 16 * 1024;
+
+/// A request as the private API received it.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Received {
+    /// The number of the upstream connection, from 1.
+    pub connection: u64,
+    /// The number of the request on that connection, from 1.
+    pub request: u64,
+    /// The API that the request was routed to.
+    pub api: String,
+    /// `GET`, `POST`, …
+    pub method: String,
+    /// Without the query.
+    pub path: String,
+    /// After the `?`, if there was one.
+    pub query: Option<String>,
+    /// `HTTP/1.1`, …
+    pub version: String,
+    /// Names in lower case, in the order of arrival, repeated names kept.
+    pub headers: Vec<(String, String)>,
+    /// What the body was.
+    pub body: ReceivedBody,
+}
+
+/// A request body as the private API received it.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct ReceivedBody {
+    /// Its length.
+    pub bytes: u64,
+    /// In lower-case hex.
+    pub sha256: String,
+    /// The body itself when it is short UTF-8.
+    pub text: Option<String>,
+    /// Why the body ended early, if it did.
+    pub error: Option<String>,
+}
+
+impl Received {
+    /// Every value of a header, in the order of arrival. `name` is in lower case.
+    #[must_use]
+    pub fn values(&self, name: &str) -> Vec<&str> {
+        self.headers.iter().filter(|(key, _)| key == name).map(|(_, value)| value.as_str()).collect()
+    }
+
+    /// The names of all headers, each once.
+    #[must_use]
+    pub fn names(&self) -> BTreeSet<&str> {
+        self.headers.iter().map(|(name, _)| name.as_str()).collect()
+    }
+}
+
+/// Reads the whole request and tells it back as JSON.
+pub(super) async fn respond(request: Request<Incoming>, visit: Visit, api: &str) -> Response<Body> {
+    let (head, body) = request.into_parts();
+    let body = read(body).await;
+    let received = Received {
+        connection: visit.connection,
+        request: visit.request,
+        api: api.to_owned(),
+        method: head.method.to_string(),
+        path: head.uri.path().to_owned(),
+        query: head.uri.query().map(str::to_owned),
+        version: format!("{:?}", head.version),
+        headers: head
+            .headers
+            .iter()
+            .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+            .collect(),
+        body,
+    };
+    let json = serde_json::to_vec(&received).unwrap_or_else(|error| error.to_string().into_bytes());
+    let mut response = Response::new(Body::full(json));
+    response.headers_mut().insert(CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
+    response
+}
+
+async fn read(mut body: Incoming) -> ReceivedBody {
+    let mut hash = digest::Context::new(&digest::SHA256);
+    let (mut bytes, mut start, mut error) = (0, Vec::new(), None);
+    while let Some(frame) = body.frame().await {
+        match frame.map(hyper::body::Frame::into_data) {
+            Ok(Ok(data)) => {
+                hash.update(&data);
+                bytes += u64::try_from(data.len()).unwrap_or(u64::MAX);
+                start.extend(data.iter().take(TEXT_LIMIT_BYTES.saturating_sub(start.len())));
+            }
+            // Trailers are not part of the body.
+            Ok(Err(_trailers)) => {}
+            Err(cause) => {
+                error = Some(cause.to_string());
+                break;
+            }
+        }
+    }
+    let whole = usize::try_from(bytes).is_ok_and(|bytes| bytes == start.len());
+    let text = whole.then(|| String::from_utf8(start).ok()).flatten();
+    ReceivedBody { bytes, sha256: hex(hash.finish().as_ref()), text, error }
+}

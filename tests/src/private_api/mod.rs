@@ -1,0 +1,11 @@
+//! An endpoint that behaves like execute-api: HTTP/1.1 over TLS, routed by API id, and unkind on request.
+
+mod body;
+mod echo;
+mod fault;
+mod route;
+mod server;
+
+pub use body::pattern_sha256;
+pub use echo::{Received, ReceivedBody};
+pub use server::{PrivateApi, Settings, SetupError};

@@ -1,0 +1,36 @@
+//! What the kernel's accounting knows about a process.
+
+use std::time::Duration;
+
+use crate::Failure;
+
+/// CPU time of all threads of a process, user and system, to the nanosecond.
+///
+/// Threads that have ended are not in it: compare two readings of a process whose workers live on.
+///
+/// # Errors
+///
+/// When the process has ended.
+pub fn cpu_time(pid: u32) -> Result<Duration, Failure> {
+    let directory = format!("/proc/{pid}/task");
+    let mut nanoseconds = 0;
+    for task in std::fs::read_dir(&directory)? {
+        // A thread may end between the listing and the reading.
+        let Ok(text) = std::fs::read_to_string(task?.path().join("schedstat")) else { continue };
+        nanoseconds += text.split(' ').next().and_then(|field| field.parse().ok()).unwrap_or(0);
+    }
+    Ok(Duration::from_nanos(nanoseconds))
+}
+
+/// The most physical memory that a process has ever used, in bytes.
+///
+/// # Errors
+///
+/// When the process has ended.
+pub fn peak_memory_bytes(pid: u32) -> Result<u64, Failure> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let field = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kib =
+        field.and_then(|rest| rest.trim().strip_suffix(" kB")).and_then(|number| number.parse::<u64>().ok());
+    kib.map(|kib| kib * 1024).ok_or_else(|| Failure::Missing(format!("VmHWM of process {pid}")))
+}
