@@ -1,9 +1,9 @@
 //! A CA: it issues subordinate CAs, end-entity certificates and, through [`crate::Crl`], CRLs.
 
-use std::path::Path;
-
 use aws_lc_rs::rand;
-use rcgen::{BasicConstraints, Certificate, CertificateParams, IsCa, Issuer, KeyPair, KeyUsagePurpose};
+use rcgen::{
+    BasicConstraints, Certificate, CertificateParams, IsCa, Issuer, KeyPair, KeyUsagePurpose, PublicKeyData,
+};
 use time::OffsetDateTime;
 use x509_parser::extensions::ParsedExtension;
 use x509_parser::parse_x509_certificate;
@@ -47,18 +47,16 @@ impl Authority {
         Self::new(certificate.der().to_vec(), key, self.chain.clone())
     }
 
-    /// A CA from its certificate and private key, both PEM. The paths only name the files in errors.
+    /// A CA from its certificate and private key, both PEM.
     ///
     /// The CA is taken to stand right below the root, or to be the root when it is self-signed.
     ///
     /// # Errors
-    /// When either is not what it should be.
-    pub(crate) fn from_pem(certificate: (&Path, &str), key: (&Path, &str)) -> Result<Self, Error> {
-        let not_pem = |path: &Path, expected| Error::NotPem { path: path.to_owned(), expected };
-        let pair = KeyPair::from_pem(key.1).map_err(|_opaque| not_pem(key.0, "private key"))?;
-        let certificate =
-            pem::first_certificate(certificate.1).ok_or_else(|| not_pem(certificate.0, "certificate"))?;
-        Self::new(certificate, pair, Vec::new())
+    /// [`Error::UnusableCa`] when either is not what it should be.
+    pub fn from_pem(certificate: &str, key: &str) -> Result<Self, Error> {
+        let certificate = pem::first_certificate(certificate).ok_or(Error::UnusableCa("no certificate"))?;
+        let key = KeyPair::from_pem(key).map_err(|_opaque| Error::UnusableCa("no private key"))?;
+        Self::new(certificate, key, Vec::new())
     }
 
     fn new(certificate: Vec<u8>, key: KeyPair, above: Vec<Vec<u8>>) -> Result<Self, Error> {
@@ -73,6 +71,9 @@ impl Authority {
                 Some(id.0.to_vec())
             })
             .ok_or(Error::UnusableCa("no subject key identifier"))?;
+        if parsed.public_key().raw != key.subject_public_key_info() {
+            return Err(Error::UnusableCa("the private key belongs to another certificate"));
+        }
         let self_signed = parsed.subject() == parsed.issuer();
         let name_der = parsed.subject().as_raw().to_vec();
         let name = parsed.subject().to_string();

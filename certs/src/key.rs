@@ -45,6 +45,12 @@ impl KeyType {
 
     /// A new key pair.
     pub(crate) fn generate(self) -> Result<KeyPair, Error> {
+        if self == Self::Ed25519 {
+            // rcgen's own Ed25519 keys carry the public key too (RFC 5958); OpenSSL 3.0 does not read those.
+            let pair = Ed25519KeyPair::generate().and_then(|pair| pair.to_pkcs8v1());
+            let pkcs8 = pair.map_err(|_unspecified| Error::Random)?;
+            return Ok(KeyPair::try_from(pkcs8.as_ref())?);
+        }
         Ok(KeyPair::generate_for(self.algorithm())?)
     }
 

@@ -34,7 +34,11 @@ impl PublishedCrl {
     pub(crate) fn open(path: &Path, issuer: &Authority) -> Result<Self, Error> {
         let file = File::open(path).map_err(Error::io("read", path))?;
         let mut input = Input::at(path, &file, 0)?;
-        input.enter(der::SEQUENCE, "CRL")?;
+        let length = input.enter(der::SEQUENCE, "CRL")?;
+        let end = input.position().saturating_add(length);
+        if file.metadata().map_err(Error::io("read", path))?.len() != end {
+            return Err(input.malformed("CRL of the file's length"));
+        }
         input.enter(der::SEQUENCE, "tbsCertList")?;
         input.field(der::INTEGER, "version")?;
         input.field(der::SEQUENCE, "signature algorithm")?;
@@ -169,9 +173,10 @@ impl<'a> Input<'a> {
         read.map_err(|failure| self.failed(failure, expected))
     }
 
-    /// Steps into the next element.
-    fn enter(&mut self, tag: u8, expected: &'static str) -> Result<(), Error> {
-        if self.element(expected)?.tag == tag { Ok(()) } else { Err(self.malformed(expected)) }
+    /// Steps into the next element and returns its length.
+    fn enter(&mut self, tag: u8, expected: &'static str) -> Result<u64, Error> {
+        let element = self.element(expected)?;
+        if element.tag == tag { Ok(element.length) } else { Err(self.malformed(expected)) }
     }
 
     /// The octets of the next element, header included.
@@ -190,6 +195,76 @@ impl<'a> Input<'a> {
         match ASN1Time::from_der(&element.raw) {
             Ok((_, time)) => Ok(time.to_datetime()),
             Err(_opaque) => Err(self.malformed(expected)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tempfile::NamedTempFile;
+    use time::Duration;
+    use time::macros::datetime;
+
+    use super::*;
+    use crate::{Crl, KeyType, Padding, Revoked, Validity};
+
+    const NOW: OffsetDateTime = datetime!(2026-11-21 12:00:00 UTC);
+
+    fn authority(name: &str) -> Authority {
+        Authority::root(name, KeyType::Ed25519, Validity::days(NOW, 1)).unwrap()
+    }
+
+    fn file(content: &[u8]) -> NamedTempFile {
+        let mut file = NamedTempFile::new().unwrap();
+        file.write_all(content).unwrap();
+        file
+    }
+
+    #[test]
+    fn the_frame_and_every_entry_are_found() {
+        let issuer = authority("Test");
+        let listed = Revoked { serial: vec![0x80, 2], date: NOW, reason: Reason::CaCompromise };
+        for due in [None, Some(NOW + Duration::days(10_000))] {
+            let crl = Crl::new(u128::MAX, NOW)
+                .due(due)
+                .with(Padding { entries: 500, seed: 0, until: NOW })
+                .with(listed.clone());
+            let file = file(&crl.to_der(&issuer).unwrap());
+            let published = PublishedCrl::open(file.path(), &issuer).unwrap();
+            assert_eq!(published.number(), u128::MAX);
+            assert_eq!(published.this_update(), NOW);
+            assert_eq!(published.find(&listed.serial).unwrap(), Some((NOW, Reason::CaCompromise)));
+            assert_eq!(published.find(&[2]).unwrap(), None);
+        }
+    }
+
+    #[test]
+    fn a_crl_without_entries_lists_nothing() {
+        let issuer = authority("Test");
+        let file = file(&Crl::new(0, NOW).to_der(&issuer).unwrap());
+        let published = PublishedCrl::open(file.path(), &issuer).unwrap();
+        assert_eq!((published.number(), published.size().unwrap()), (0, 0));
+        assert_eq!(published.find(&[1]).unwrap(), None);
+    }
+
+    #[test]
+    fn another_issuers_crl_is_refused() {
+        let file = file(&Crl::new(1, NOW).to_der(&authority("One")).unwrap());
+        let opened = PublishedCrl::open(file.path(), &authority("Other"));
+        assert!(matches!(opened, Err(Error::ForeignCrl { .. })));
+    }
+
+    #[test]
+    fn truncated_and_extended_files_are_refused() {
+        let issuer = authority("Test");
+        let mut der = Crl::new(1, NOW)
+            .with(Revoked { serial: vec![1], date: NOW, reason: Reason::Superseded })
+            .to_der(&issuer)
+            .unwrap();
+        der.push(0);
+        for length in (0..der.len() - 1).chain([der.len()]) {
+            let opened = PublishedCrl::open(file(&der[..length]).path(), &issuer);
+            assert!(matches!(opened, Err(Error::MalformedCrl { .. })), "{length} octets");
         }
     }
 }

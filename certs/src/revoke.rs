@@ -55,9 +55,7 @@ pub fn revoke(dir: &Path, name: &str, reason: Reason, now: OffsetDateTime) -> Re
     let lock = File::open(&key).map_err(Error::io("read", &key))?;
     lock.lock().map_err(Error::io("lock", &key))?;
 
-    let issuer_certificate = layout.certificate(ca);
-    let issuer =
-        Authority::from_pem((&issuer_certificate, &read(&issuer_certificate)?), (&key, &read(&key)?))?;
+    let issuer = Authority::from_pem(&read(&layout.certificate(ca))?, &read(&key)?)?;
     let serial = serial(&certificate, name, &issuer)?;
     let files = layout.crl(ca);
     let published = PublishedCrl::open(&files[0], &issuer)?;
