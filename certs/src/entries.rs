@@ -143,3 +143,27 @@ impl SplitMix64 {
         mixed ^ (mixed >> 31)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use aws_lc_rs::digest::{SHA256, digest};
+    use time::macros::datetime;
+
+    use super::*;
+
+    #[test]
+    fn splitmix_agrees_with_the_published_numbers() {
+        let mut random = SplitMix64(1_234_567);
+        assert_eq!([random.next(), random.next()], [6_457_827_717_110_365_317, 3_203_168_211_198_807_973]);
+    }
+
+    #[test]
+    fn a_seed_names_the_same_entries_in_every_version() {
+        let mut entries = Vec::new();
+        let until = datetime!(2026-11-21 12:00:00 UTC);
+        Padding { entries: 1000, seed: 42, until }.write(&mut entries).unwrap();
+        let hash: String =
+            digest(&SHA256, &entries).as_ref().iter().map(|octet| format!("{octet:02x}")).collect();
+        assert_eq!(hash, "0a3dd5b8f806e4cd9a383c7c0d11805a5d0b0302c2d18355cade8b3b51f86951");
+    }
+}

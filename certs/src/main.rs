@@ -1,5 +1,6 @@
 //! The `certs` command line.
 
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::SystemTime;
@@ -28,7 +29,7 @@ enum Command {
     Revoke(Revoke),
 }
 
-/// Make a whole PKI: two CAs for clients and server, one for the private API, six clients, two CRLs
+/// Make a whole PKI: three CAs, a server, a private API, six clients, two CRLs
 ///
 /// The clients are one that is accepted and one for each way of being refused: revoked, expired, not-yet-valid,
 /// stranger (its CAs have the same names, but other keys) and wrong-eku. Private keys are readable by you alone.
@@ -69,8 +70,11 @@ Examples:
   certs dev --out pki --san proxy.example.com --san 192.0.2.7 --key-type p384
   certs dev --out pki --entries 1000000 --force
 
-  curl --cacert pki/root.pem --cert pki/clients/good.pem --key pki/clients/good.key https://localhost:8443/
-  openssl crl -in pki/crl/intermediate.crl -inform DER -CAfile pki/intermediate.pem -noout -crlnumber
+  curl --cacert pki/root.pem --cert pki/clients/good.pem \\
+      --key pki/clients/good.key https://localhost:8443/
+  openssl crl -in pki/crl/intermediate.crl -inform DER \\
+      -CAfile pki/intermediate.pem -noout -crlnumber
+  certs revoke --dir pki good
 
 Exit codes: 0 done, 1 failed (nothing was written if a file was in the way), 2 wrong usage.";
 
@@ -108,7 +112,8 @@ fn main() -> ExitCode {
         Command::Dev(arguments) => dev(arguments),
         Command::Revoke(arguments) => revoke(&arguments),
     };
-    match done {
+    // Not println: it panics when the reader of a pipe has gone.
+    match done.and_then(|said| writeln!(io::stdout(), "{said}").context("cannot say that it is done")) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("certs: {error:#}");
@@ -117,7 +122,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn dev(arguments: Dev) -> anyhow::Result<()> {
+fn dev(arguments: Dev) -> anyhow::Result<String> {
     let Dev { out, server_names, key_type, entries, seed, force } = arguments;
     let overwrite = if force { Overwrite::Replace } else { Overwrite::Refuse };
     let pki = Pki::generate(&Options { now: now(), key_type, server_names, entries, seed })?;
@@ -126,9 +131,8 @@ fn dev(arguments: Dev) -> anyhow::Result<()> {
             true => anyhow!("{error}: nothing was written; --force replaces them"),
             false => error.into(),
         })?;
-    println!("{}", table(&out, &written));
-    println!("{key_type} keys, in {}. For development only.", out.display());
-    Ok(())
+    let table = table(&out, &written);
+    Ok(format!("{table}\n{key_type} keys, in {}. For development only.", out.display()))
 }
 
 fn table(out: &Path, written: &[Written]) -> Table {
@@ -142,24 +146,24 @@ fn table(out: &Path, written: &[Written]) -> Table {
     table
 }
 
-fn revoke(arguments: &Revoke) -> anyhow::Result<()> {
+fn revoke(arguments: &Revoke) -> anyhow::Result<String> {
     let Revoke { dir, name, reason } = arguments;
     let outcome = certs::revoke(dir, name, *reason, now())
         .with_context(|| format!("cannot revoke {name} in {}", dir.display()))?;
-    match outcome {
-        Outcome::Revoked { serial, number, next_update, files: [der, pem] } => {
-            println!("revoked {name}, serial {}, reason {reason}", hex(&serial));
-            let due = next_update.map(date).unwrap_or_default();
-            println!("CRL {number}, due for renewal {due}: {} and {}", der.display(), pem.display());
-        }
-        Outcome::AlreadyRevoked { serial, date: since, reason, number } => {
-            let (serial, since) = (hex(&serial), date(since));
-            println!(
-                "{name}, serial {serial}, was revoked on {since}, reason {reason}; CRL {number} is unchanged"
-            );
-        }
-    }
-    Ok(())
+    Ok(match outcome {
+        Outcome::Revoked { serial, number, next_update, files: [der, pem] } => format!(
+            "revoked {name}, serial {}, reason {reason}\nCRL {number}, due for renewal {}: {} and {}",
+            hex(&serial),
+            next_update.map(date).unwrap_or_default(),
+            der.display(),
+            pem.display()
+        ),
+        Outcome::AlreadyRevoked { serial, date: since, reason, number } => format!(
+            "{name}, serial {}, was revoked on {}, reason {reason}; CRL {number} is unchanged",
+            hex(&serial),
+            date(since)
+        ),
+    })
 }
 
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the clock")]
