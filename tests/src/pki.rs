@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use aws_lc_rs::digest;
 use rcgen::{CertificateRevocationListParams, Issuer, KeyIdMethod, KeyPair, RevokedCertParams, SerialNumber};
 use time::OffsetDateTime;
 
@@ -89,8 +90,8 @@ impl Pki {
         self.index()
     }
 
-    /// Replaces the intermediate's CRL by one that is valid between the two times and revokes the serial numbers
-    /// 1 to `entries`, which are nobody's, and rebuilds the index.
+    /// Replaces the intermediate's CRL by one that is valid between the two times and revokes `entries`
+    /// serial numbers that are nobody's, and rebuilds the index.
     ///
     /// # Errors
     ///
@@ -112,9 +113,9 @@ impl Pki {
             // Higher than any that `certs` gives.
             crl_number: SerialNumber::from(1_000_000_000_u64),
             issuing_distribution_point: None,
-            revoked_certs: (1..=entries)
+            revoked_certs: (0..entries)
                 .map(|serial| RevokedCertParams {
-                    serial_number: SerialNumber::from(serial),
+                    serial_number: scattered(serial),
                     revocation_time: this_update,
                     reason_code: None,
                     invalidity_date: None,
@@ -125,4 +126,14 @@ impl Pki {
         files::write(&self.path("crl/intermediate.crl"), list.signed_by(&issuer)?.der())?;
         self.index()
     }
+}
+
+/// A serial number of 16 octets, as scattered as those of a real CA.
+fn scattered(count: u64) -> SerialNumber {
+    let digest = digest::digest(&digest::SHA256, &count.to_le_bytes());
+    // RFC 5280 §4.1.2.2: positive, so its first bit is 0; not 0 itself, so that no octet goes.
+    let first = digest.as_ref().first().map_or(1, |octet| octet & 0x7f | 0x40);
+    SerialNumber::from(
+        std::iter::once(first).chain(digest.as_ref().iter().skip(1).take(15).copied()).collect::<Vec<_>>(),
+    )
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::process::Command;
 
 use serde::Deserialize;
 
@@ -11,7 +12,7 @@ use crate::access_log::Entry;
 use crate::curl::{Answer, Curl};
 use crate::metrics::Metrics;
 use crate::pki::Pki;
-use crate::process::{Finished, Process, Signal, run};
+use crate::process::{Finished, Process, Signal, Spawn, run};
 use crate::upstream::HOST;
 use crate::wait::until;
 use crate::{Failure, binary, files};
@@ -144,7 +145,7 @@ impl Postern {
     ///
     /// When it does not start, with what it said.
     pub fn start(config: &Config) -> Result<Self, Failure> {
-        Self::start_as(config, &mut binary::command("postern")?)
+        Self::start_as(config, &mut binary::command("postern")?, Process::spawn)
     }
 
     /// As [`Postern::start`], through a command that ends in the binary's path, such as `taskset -c 0 …/postern`.
@@ -152,12 +153,12 @@ impl Postern {
     /// # Errors
     ///
     /// As [`Postern::start`].
-    pub fn start_as(config: &Config, command: &mut std::process::Command) -> Result<Self, Failure> {
+    pub fn start_as(config: &Config, command: &mut Command, spawn: Spawn) -> Result<Self, Failure> {
         let directory = files::temporary_directory()?;
         let path = directory.path().join("postern.toml");
         config.write(&path)?;
         command.arg("run").arg("--config").arg(&path).args(["--log-format", "json"]);
-        let process = Process::spawn("postern", command)?;
+        let process = spawn("postern", command)?;
         let listening = process.stderr().find("postern to listen", |line| {
             line.contains("\"listening\"").then(|| serde_json::from_str::<Listening>(line).ok())?
         })?;

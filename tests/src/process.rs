@@ -20,6 +20,9 @@ pub struct Process {
     stderr: Lines,
 }
 
+/// One of [`Process::spawn`] and its kin.
+pub type Spawn = fn(&str, &mut Command) -> Result<Process, Failure>;
+
 /// What a finished program left behind.
 #[derive(Debug)]
 pub struct Finished {
@@ -50,6 +53,15 @@ impl Process {
     /// [`Failure::Process`] when it cannot be started.
     pub fn spawn_shown(name: &str, command: &mut Command) -> Result<Self, Failure> {
         Self::start(name, command.stdout(Stdio::inherit()), |line| eprintln!("{line}"))
+    }
+
+    /// Starts a program whose standard output nobody wants; its standard error is captured.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Process`] when it cannot be started.
+    pub fn spawn_unheard(name: &str, command: &mut Command) -> Result<Self, Failure> {
+        Self::start(name, command.stdout(Stdio::null()), |_line| {})
     }
 
     fn start(name: &str, command: &mut Command, show: fn(&str)) -> Result<Self, Failure> {

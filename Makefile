@@ -1,0 +1,41 @@
+# Every target works from a clean clone; `make` alone lists them.
+
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+# One set of packages, features and profile for everything, so that nothing is built twice.
+EVERYTHING := --workspace --all-targets --locked
+
+.DEFAULT_GOAL := help
+.PHONY: help run smoke test tools bench
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: tools ## start postern on 127.0.0.1:8443 in front of a private API, with development certificates
+	cargo build $(EVERYTHING)
+	@exec $(TARGET)/debug/playground
+
+smoke: ## call what `make run` started with curl, as each kind of client
+	@tests/smoke.sh
+
+# The test runner comes last, so that its summary is the end of the output.
+test: tools ## prove everything: format, lints, documentation, unit tests, scenarios, smoke test
+	cargo fmt --all --check
+	cargo clippy $(EVERYTHING) -- -D warnings
+	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --locked
+	cargo build $(EVERYTHING)
+	cargo test --workspace --doc --locked
+	@if cargo nextest --version >/dev/null 2>&1; then \
+		set -x; cargo nextest run $(EVERYTHING) --config-file tests/nextest.toml; \
+	else \
+		set -x; cargo test $(EVERYTHING); \
+	fi
+
+bench: ## measure the CPU time of the proxy: handshakes, requests, and the cost of a big CRL
+	cargo build --workspace --bins --release --locked
+	$(TARGET)/release/bench run --json $(TARGET)/bench-run.json
+	$(TARGET)/release/bench crl-cost --json $(TARGET)/bench-crl-cost.json
+
+tools:
+	@for tool in cargo cc curl openssl; do \
+		command -v $$tool >/dev/null || { echo "make: $$tool is needed: install it first" >&2; exit 1; }; \
+	done

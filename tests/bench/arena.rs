@@ -1,0 +1,92 @@
+//! The processes that are measured, each on its core.
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use postern_tests::pki::Pki;
+use postern_tests::postern::{Config, Postern};
+use postern_tests::process::{Process, run};
+use postern_tests::upstream::Upstream;
+use postern_tests::{Failure, binary, proc};
+use tokio::runtime::Runtime;
+
+use crate::load::{Load, Tally};
+
+/// The proxy's core.
+const PROXY_CORE: &str = "0";
+/// Everybody else's.
+const OTHER_CORE: &str = "1";
+
+/// Done before each measurement, to fill pools and caches.
+const WARM_UP_OPERATIONS: u32 = 200;
+/// What the proxy does after the last response (closing, logging) belongs to the measurement.
+const SETTLING: Duration = Duration::from_millis(100);
+
+/// A postern in front of a private API.
+pub(crate) struct Arena {
+    pub(crate) postern: Postern,
+    /// From starting the process until it listened.
+    pub(crate) start: Duration,
+}
+
+/// One measurement.
+pub(crate) struct Sample {
+    pub(crate) tally: Tally,
+    /// Of the proxy, user and system, for one operation.
+    pub(crate) cpu: Duration,
+}
+
+impl Arena {
+    pub(crate) fn set(pki: &Pki, upstream: &Upstream) -> Result<Self, Failure> {
+        let config = Config::new(pki, upstream.address()).raw("listen.workers", 1);
+        let start = Instant::now();
+        // The access log is written, but nobody reads it here.
+        let postern =
+            Postern::start_as(&config, &mut pinned("postern", PROXY_CORE)?, Process::spawn_unheard)?;
+        Ok(Self { postern, start: start.elapsed() })
+    }
+
+    pub(crate) fn measure(&self, runtime: &Runtime, load: &Load<'_>) -> Result<Sample, Failure> {
+        let (pid, address) = (self.postern.process().id(), self.postern.address());
+        runtime.block_on(async {
+            let warm_up = Load { operations: WARM_UP_OPERATIONS.min(load.operations), ..*load };
+            warm_up.run(address).await?;
+            tokio::time::sleep(SETTLING).await;
+            let before = proc::cpu_time(pid)?;
+            let tally = load.run(address).await?;
+            tokio::time::sleep(SETTLING).await;
+            let cpu = proc::cpu_time(pid)?.saturating_sub(before) / load.operations.max(1);
+            Ok(Sample { tally, cpu })
+        })
+    }
+}
+
+/// A private API on the load's core.
+pub(crate) fn upstream(pki: &Pki) -> Result<Upstream, Failure> {
+    Upstream::start_as(pki, &mut pinned("private-api", OTHER_CORE)?)
+}
+
+/// Leaves [`PROXY_CORE`] to the proxy.
+pub(crate) fn stay_off_the_proxys_core() -> Result<(), Failure> {
+    if cores() > 1 {
+        let pid = std::process::id().to_string();
+        run("taskset", Command::new("taskset").args(["-cp", OTHER_CORE, &pid]))?.success()?;
+    }
+    Ok(())
+}
+
+fn pinned(name: &'static str, core: &str) -> Result<Command, Failure> {
+    let path = binary::path(name)?;
+    if cores() == 1 {
+        return Ok(Command::new(path));
+    }
+    let mut command = Command::new("taskset");
+    command.args(["-c", core]).arg(path);
+    Ok(command)
+}
+
+/// Cores of the machine, wherever this process may run.
+pub(crate) fn cores() -> usize {
+    let online = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    online.lines().filter(|line| line.starts_with("processor")).count().max(1)
+}

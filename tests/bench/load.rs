@@ -1,0 +1,199 @@
+//! The load: clients with certificates that check every response.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use clap::ValueEnum;
+use http::{Request, StatusCode};
+use http_body_util::{BodyExt, Empty};
+use hyper::client::conn::{http1, http2};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use postern_tests::Failure;
+use postern_tests::pki::Pki;
+use postern_tests::raw_tls::{Version, client_config, server_name};
+use rustls::ClientConfig;
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+/// Of each response.
+const BODY_BYTES: u16 = 1024;
+/// Requests at a time on one HTTP/2 connection.
+const STREAMS: u32 = 16;
+
+/// What one operation is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Mode {
+    /// A connection, a full TLS 1.3 handshake, one HTTP/1.1 request
+    Handshake,
+    /// A request on an open HTTP/1.1 connection
+    Http1,
+    /// A request on an open HTTP/2 connection that carries 16 at a time
+    Http2,
+}
+
+/// How much of what.
+#[derive(Clone, Copy)]
+pub(crate) struct Load<'a> {
+    pub(crate) pki: &'a Pki,
+    pub(crate) mode: Mode,
+    pub(crate) connections: u32,
+    pub(crate) operations: u32,
+}
+
+/// What came of it.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    pub(crate) errors: u32,
+    pub(crate) first_error: Option<String>,
+    pub(crate) wall: Duration,
+}
+
+/// What every client needs.
+struct Client {
+    address: SocketAddr,
+    tls: TlsConnector,
+    /// Operations that nobody has begun.
+    left: AtomicU32,
+    body: Bytes,
+}
+
+/// Why an operation failed.
+type Fault = Box<dyn std::error::Error + Send + Sync>;
+
+impl Load<'_> {
+    /// Runs it to the end.
+    pub(crate) async fn run(&self, address: SocketAddr) -> Result<Tally, Failure> {
+        let alpn: &[u8] = if self.mode == Mode::Http2 { b"h2" } else { b"http/1.1" };
+        let config: ClientConfig = client_config(self.pki, "good", Version::Tls13, alpn)?;
+        let body = (0..=u8::MAX).cycle().take(BODY_BYTES.into()).collect();
+        let left = AtomicU32::new(self.operations);
+        let client = Arc::new(Client { address, tls: TlsConnector::from(Arc::new(config)), left, body });
+        let start = Instant::now();
+        let mut clients = JoinSet::new();
+        for _ in 0..self.connections {
+            let client = client.clone();
+            match self.mode {
+                Mode::Handshake => clients.spawn(async move { client.handshakes().await }),
+                Mode::Http1 => clients.spawn(async move { client.http1_requests().await }),
+                Mode::Http2 => clients.spawn(async move { client.http2_requests().await }),
+            };
+        }
+        let mut tally = Tally::default();
+        for faults in clients.join_all().await {
+            tally.errors += u32::try_from(faults.len()).unwrap_or(u32::MAX);
+            tally.first_error = tally.first_error.or_else(|| faults.first().map(ToString::to_string));
+        }
+        tally.wall = start.elapsed();
+        Ok(tally)
+    }
+}
+
+impl Client {
+    /// Takes one operation, if any is left.
+    fn take(&self) -> bool {
+        self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok()
+    }
+
+    async fn handshakes(&self) -> Vec<Fault> {
+        let mut faults = Vec::new();
+        while self.take() {
+            let done = async {
+                let mut requests = self.http1().await?;
+                self.check(requests.send_request(http1_request()?).await?).await
+            };
+            faults.extend(done.await.err());
+        }
+        faults
+    }
+
+    async fn http1_requests(&self) -> Vec<Fault> {
+        let mut faults = Vec::new();
+        while self.left.load(Ordering::Relaxed) > 0 {
+            // One connection, until it fails or the work is done.
+            let done = async {
+                let mut requests = self.http1().await?;
+                while self.take() {
+                    self.check(requests.send_request(http1_request()?).await?).await?;
+                    requests.ready().await?;
+                }
+                Ok(())
+            };
+            if !self.note(&mut faults, done.await) {
+                break;
+            }
+        }
+        faults
+    }
+
+    async fn http2_requests(self: Arc<Self>) -> Vec<Fault> {
+        let connected = async {
+            let io = TokioIo::new(self.connect().await?);
+            let (requests, connection) = http2::handshake(TokioExecutor::new(), io).await?;
+            tokio::spawn(connection);
+            Ok::<_, Fault>(requests)
+        };
+        let requests = match connected.await {
+            Ok(requests) => requests,
+            Err(fault) => return vec![fault],
+        };
+        let mut streams = JoinSet::new();
+        for _ in 0..STREAMS {
+            let (client, mut requests) = (self.clone(), requests.clone());
+            streams.spawn(async move {
+                let mut faults = Vec::new();
+                while client.take() {
+                    let done = async {
+                        requests.ready().await?;
+                        client.check(requests.send_request(http2_request()?).await?).await
+                    };
+                    if !client.note(&mut faults, done.await) {
+                        break;
+                    }
+                }
+                faults
+            });
+        }
+        streams.join_all().await.into_iter().flatten().collect()
+    }
+
+    /// Remembers a fault; whether to go on. A connection that fails twice is given up.
+    fn note(&self, faults: &mut Vec<Fault>, done: Result<(), Fault>) -> bool {
+        faults.extend(done.err());
+        faults.len() < 2
+    }
+
+    async fn connect(&self) -> Result<TlsStream<TcpStream>, Fault> {
+        let socket = TcpStream::connect(self.address).await?;
+        socket.set_nodelay(true)?;
+        Ok(self.tls.connect(server_name(), socket).await?)
+    }
+
+    async fn http1(&self) -> Result<http1::SendRequest<Empty<Bytes>>, Fault> {
+        let (requests, connection) = http1::handshake(TokioIo::new(self.connect().await?)).await?;
+        tokio::spawn(connection);
+        Ok(requests)
+    }
+
+    /// The status and every byte of the body.
+    async fn check(&self, response: http::Response<hyper::body::Incoming>) -> Result<(), Fault> {
+        let status = response.status();
+        let body = response.into_body().collect().await?.to_bytes();
+        if status != StatusCode::OK || body != self.body {
+            return Err(format!("status {status}, {} bytes: not what was asked for", body.len()).into());
+        }
+        Ok(())
+    }
+}
+
+fn http1_request() -> Result<Request<Empty<Bytes>>, http::Error> {
+    Request::get(format!("/bytes/{BODY_BYTES}")).header(http::header::HOST, "localhost").body(Empty::new())
+}
+
+fn http2_request() -> Result<Request<Empty<Bytes>>, http::Error> {
+    Request::get(format!("https://localhost/bytes/{BODY_BYTES}")).body(Empty::new())
+}
