@@ -69,8 +69,8 @@ impl LeafSummary {
 
     fn new(der: &[u8], certificate: &X509Certificate<'_>) -> Self {
         Self {
-            subject: crl_tool::rfc4514(certificate.subject()),
-            issuer: crl_tool::rfc4514(certificate.issuer()),
+            subject: crl_tool::rfc4514(certificate.subject().as_raw()).unwrap_or_default(),
+            issuer: crl_tool::rfc4514(certificate.issuer().as_raw()).unwrap_or_default(),
             serial: hex(certificate.tbs_certificate.raw_serial()),
             fingerprint: hex(digest(&SHA256, der).as_ref()),
         }

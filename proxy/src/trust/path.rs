@@ -3,9 +3,8 @@
 use aws_lc_rs::digest::{SHA256, digest};
 use crl_tool::{IssuerId, Serial};
 use rustls::DistinguishedName;
-use rustls::crypto::aws_lc_rs::default_provider;
 use rustls_pki_types::{CertificateDer, UnixTime};
-use webpki::{EndEntityCert, Error, KeyUsage};
+use webpki::{ALL_VERIFICATION_ALGS, EndEntityCert, Error, KeyUsage};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::bundle::TrustBundle;
@@ -50,10 +49,9 @@ impl VerifiedPath {
         now: UnixTime,
     ) -> Result<(Self, Standing), Refusal> {
         let end_entity = EndEntityCert::try_from(leaf).map_err(refusal)?;
-        let algorithms = default_provider().signature_verification_algorithms.all;
         let path = end_entity
             .verify_for_usage(
-                algorithms,
+                ALL_VERIFICATION_ALGS,
                 bundle.anchors(),
                 intermediates,
                 now,
