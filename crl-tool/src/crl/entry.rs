@@ -1,0 +1,86 @@
+//! One entry of a CRL.
+
+use super::extension::{self, Extension};
+use crate::date::Moment;
+use crate::der::{self, Header, Reader};
+use crate::problem::{Flaw, Problem};
+use crate::reason::Reason;
+use crate::serial;
+
+/// The most bytes of one entry; real ones have 35 to 50.
+pub(crate) const LIMIT: usize = 64 * 1024;
+
+const REASON_CODE: &[u8] = &[0x55, 0x1d, 21];
+const INVALIDITY_DATE: &[u8] = &[0x55, 0x1d, 24];
+const CERTIFICATE_ISSUER: &[u8] = &[0x55, 0x1d, 29];
+
+/// A revoked certificate, as the CRL states it.
+#[derive(Clone, Copy)]
+pub(crate) struct Entry<'a> {
+    /// Bytes of the entry.
+    pub(crate) size: usize,
+    /// The content octets of the serial, known to be minimal.
+    pub(crate) serial: &'a [u8],
+    pub(crate) date: Moment,
+    pub(crate) reason: Option<Reason>,
+    pub(crate) has_extensions: bool,
+}
+
+impl<'a> Entry<'a> {
+    /// Reads the entry at the start of `bytes`, which lie at `offset` of the CRL.
+    #[inline]
+    pub(crate) fn read(bytes: &'a [u8], offset: u64) -> Result<Entry<'a>, Flaw> {
+        let entry = Reader::new(bytes, offset).expect(der::SEQUENCE, "an entry")?;
+        let mut fields = entry.reader();
+        let number = fields.expect(der::INTEGER, "an entry's serial number")?;
+        serial::check(number.content).map_err(|error| number.flaw(error.into()))?;
+        let date = Moment::read(&fields.element()?)?;
+        let mut reason = None;
+        let extensions = fields.optional(der::SEQUENCE)?;
+        fields.finish("an entry")?;
+        if let Some(list) = extensions {
+            extension::each(&list, |extension| take(&extension, &mut reason))?;
+        }
+        let has_extensions = extensions.is_some();
+        Ok(Entry { size: entry.raw.len(), serial: number.content, date, reason, has_extensions })
+    }
+}
+
+/// The bytes of an entry that its serial ends within: two headers and the serial.
+pub(crate) const SERIAL_WITHIN: usize = 2 * der::MAX_HEADER + serial::MAX_SERIAL_OCTETS;
+
+/// The serial of an entry, of which `bytes` are the first [`SERIAL_WITHIN`] or all.
+pub(crate) fn serial(bytes: &[u8]) -> Option<&[u8]> {
+    let entry = Header::read(bytes, 0).ok()?;
+    let mut fields = Reader::new(bytes.get(entry.size..)?, 0);
+    fields.expect(der::INTEGER, "an entry's serial number").ok().map(|number| number.content)
+}
+
+fn take(extension: &Extension<'_>, reason: &mut Option<Reason>) -> Result<(), Flaw> {
+    let value = &extension.value;
+    match extension.oid {
+        REASON_CODE => {
+            let code = extension.only(der::ENUMERATED, "a reason code")?;
+            let &[number] = code.content else {
+                return Err(code.flaw(Problem::Malformed { what: "reason code" }));
+            };
+            match Reason::from_code(number) {
+                None => return Err(code.flaw(Problem::ReasonCode { code: number })),
+                // RFC 5280 §5.3.1: it may only appear in delta CRLs.
+                Some(Reason::RemoveFromCrl) => return Err(code.flaw(Problem::RemoveFromCrl)),
+                Some(known) => *reason = Some(known),
+            }
+            Ok(())
+        }
+        INVALIDITY_DATE => {
+            // RFC 5280 §5.3.2: always a GeneralizedTime, whatever the year.
+            let date = extension.only(der::GENERALIZED_TIME, "an invalidity date")?;
+            Moment::generalized(date.content).map(drop).map_err(|why| date.flaw(Problem::Time(why)))
+        }
+        CERTIFICATE_ISSUER => Err(value.flaw(Problem::Indirect)),
+        oid if extension.critical => {
+            Err(value.flaw(Problem::UnknownCriticalInEntry { oid: der::dotted(oid) }))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,148 @@
+//! The index: a file that answers whether a serial is revoked (specified in `FORMAT.md`).
+
+pub(crate) mod build;
+pub(crate) mod error;
+pub(crate) mod header;
+pub(crate) mod line;
+pub(crate) mod metadata;
+mod open;
+pub(crate) mod prove;
+pub(crate) mod table;
+
+use crate::crl::entry::{self, Entry};
+use crate::crl::head::Head;
+use crate::problem::Problem;
+use crate::reason::Reason;
+use crate::serial::Serial;
+use crate::width::length;
+use error::LookupError;
+use header::Header;
+use line::{Hash, Line};
+use metadata::Metadata;
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
+use time::OffsetDateTime;
+
+/// Bytes of an entry that one read fetches; more are fetched in the rare case that an entry is longer.
+const USUAL_ENTRY: usize = 128;
+
+/// An open index: the lines in memory, offsets and CRL read from the file when a fingerprint matches.
+///
+/// Everything in memory was checked when the file was opened, so that a lookup cannot panic. Replace the file only by
+/// renaming another one over it: this index then keeps reading the old file.
+#[derive(Debug)]
+pub struct Index {
+    path: PathBuf,
+    file: File,
+    header: Header,
+    head: Head,
+    metadata: Metadata,
+    seed: u64,
+    lines: Vec<Line>,
+}
+
+/// The answer to a lookup.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lookup {
+    /// The CRL does not list the serial.
+    NotRevoked,
+    /// The CRL lists it.
+    Revoked(Revocation),
+}
+
+/// What the CRL says about a revoked certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Revocation {
+    /// The reason, if the CRL gives one.
+    pub reason: Option<Reason>,
+    /// Since when it is revoked.
+    pub date: OffsetDateTime,
+}
+
+impl Index {
+    /// What the index says about its CRL.
+    #[must_use]
+    pub fn metadata(&self) -> &Metadata {
+        &self.metadata
+    }
+
+    /// Bytes of memory that the index holds while it is open.
+    #[must_use]
+    pub fn memory(&self) -> usize {
+        self.lines.len().saturating_mul(Line::SIZE)
+    }
+
+    /// Looks a serial up. Exact: a match of fingerprints is confirmed against the serial in the CRL.
+    ///
+    /// # Errors
+    /// The file could not be read or changed since it was opened. There is no answer then, and the certificate must
+    /// be refused.
+    pub fn lookup(&self, serial: &Serial) -> Result<Lookup, LookupError> {
+        let hash = Hash::of(serial.as_der_content(), self.seed);
+        let home = hash.home(self.header.home_lines);
+        for (number, line) in (home..).zip(self.lines.iter().skip(length(home))) {
+            let mut matches = line.matches(hash.fingerprint);
+            while matches != 0 {
+                let slot = matches.trailing_zeros();
+                matches &= matches - 1;
+                if let Some(revocation) = self.confirm(line.before + slot, number, hash, serial)? {
+                    return Ok(Lookup::Revoked(revocation));
+                }
+            }
+            if !line.overflows {
+                break;
+            }
+        }
+        Ok(Lookup::NotRevoked)
+    }
+
+    /// Compares `serial` with that of entry `number`, whose fingerprint in line `line` matched.
+    fn confirm(
+        &self,
+        number: u32,
+        line: u32,
+        hash: Hash,
+        serial: &Serial,
+    ) -> Result<Option<Revocation>, LookupError> {
+        let mut offset = [0; 4];
+        self.file.read_exact_at(&mut offset, self.header.offsets() + u64::from(number) * 4)?;
+        let offset = u32::from_le_bytes(offset);
+        let changed = LookupError::Changed { offset };
+        let mut usual = [0; USUAL_ENTRY];
+        let mut large = Vec::new();
+        let Some(bytes) = self.entry_bytes(offset, &mut usual)? else { return Err(changed) };
+        let entry = match Entry::read(bytes, u64::from(offset)) {
+            Err(flaw) if matches!(flaw.problem, Problem::Overrun { .. }) => {
+                large.resize(entry::LIMIT, 0);
+                let Some(bytes) = self.entry_bytes(offset, &mut large)? else { return Err(changed) };
+                Entry::read(bytes, u64::from(offset))
+            }
+            other => other,
+        };
+        let Ok(entry) = entry else { return Err(changed) };
+        if entry.serial == serial.as_der_content() {
+            return Ok(Some(Revocation { reason: entry.reason, date: entry.date.to_date_time() }));
+        }
+        // Another serial with the same fingerprint. If it does not belong here, the CRL changed under the index, and
+        // the serial that was here may be the one asked for.
+        let found = Hash::of(entry.serial, self.seed);
+        if found.fingerprint == hash.fingerprint && found.home(self.header.home_lines) <= line {
+            Ok(None)
+        } else {
+            Err(changed)
+        }
+    }
+
+    /// Fills `buffer` with the bytes at `offset` of the CRL, not reading past its entries.
+    fn entry_bytes<'a>(&self, offset: u32, buffer: &'a mut [u8]) -> Result<Option<&'a [u8]>, LookupError> {
+        let entries = &self.header.crl_entries;
+        if !entries.contains(&offset) {
+            return Ok(None);
+        }
+        let available = length(entries.end - offset).min(buffer.len());
+        let Some(buffer) = buffer.get_mut(..available) else { return Ok(None) };
+        self.file.read_exact_at(buffer, Header::CRL + u64::from(offset))?;
+        Ok(Some(buffer))
+    }
+}

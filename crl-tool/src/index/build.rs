@@ -1,0 +1,182 @@
+//! Building an index: one pass over the CRL, then the layout of what was collected on the way.
+
+use super::header::Header;
+use super::metadata::Metadata;
+use super::open::{Checksum, seed};
+use super::table::{Layout, Table};
+use crate::crl::entry;
+use crate::crl::input::Input;
+use crate::crl::scan::{Scan, Scanned};
+use crate::issuer::{Issuer, digest_bytes};
+use crate::problem::{CrlError, Flaw};
+use crate::signature::VerifyError;
+use crate::width::{length, offset, position};
+use std::fs::File;
+use std::io::{self, Read};
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
+
+/// The largest CRL an index can hold, as offsets in it have 32 bits.
+pub const MAX_CRL_BYTES: u32 = u32::MAX;
+
+/// Builds indexes of CRLs by one of some issuers.
+#[derive(Clone, Debug)]
+pub struct Build<'a> {
+    issuers: &'a [Issuer],
+    max_bytes: u32,
+}
+
+/// What was built.
+#[derive(Debug)]
+pub struct Built {
+    /// What the index says about its CRL.
+    pub metadata: Metadata,
+    /// Bytes of the file.
+    pub bytes: u64,
+    /// Where the CRL lists a serial again that it lists before; such an entry is not in the index.
+    pub repeated: Vec<u32>,
+}
+
+/// Why no index was built.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// The CRL is not well-formed.
+    #[error(transparent)]
+    Crl(#[from] CrlError),
+    /// The CRL is not proved to be its issuer's.
+    #[error("{input}: {error}")]
+    Verify {
+        /// The CRL as the user named it.
+        input: String,
+        /// What is wrong.
+        #[source]
+        error: VerifyError,
+    },
+    /// The index could not be written.
+    #[error("cannot write the index: {0}")]
+    Io(#[from] io::Error),
+}
+
+impl BuildError {
+    /// How to go on, in one sentence.
+    #[must_use]
+    pub fn hint(&self) -> &'static str {
+        match self {
+            BuildError::Crl(error) => error.problem.hint(),
+            BuildError::Verify { error, .. } => error.hint(),
+            BuildError::Io(_) => "check the space and the permissions where the index goes",
+        }
+    }
+}
+
+impl<'a> Build<'a> {
+    /// A build that accepts CRLs of any of `issuers` (several, while a CA changes its key).
+    #[must_use]
+    pub fn new(issuers: &'a [Issuer]) -> Build<'a> {
+        Build { issuers, max_bytes: MAX_CRL_BYTES }
+    }
+
+    /// Refuses CRLs of more than `max_bytes` bytes, before anything is hashed.
+    #[must_use]
+    pub fn max_bytes(self, max_bytes: u32) -> Build<'a> {
+        Build { max_bytes, ..self }
+    }
+
+    /// Reads a CRL and writes its index to `file`, which must be empty, readable and writable.
+    ///
+    /// # Errors
+    /// The CRL is malformed or not proved to be its issuer's; what was written to `file` is of no use then.
+    pub fn write(&self, input: Input, file: &File) -> Result<Built, BuildError> {
+        let name = input.name.clone();
+        let named = |flaw: Flaw| flaw.in_input(&name);
+        let mut scan = self.start(input)?;
+        scan.store_in(file.try_clone()?);
+        let mut table = Table::new(seed(scan.before_entries()));
+        while let Some((offset, entry)) = scan.next_entry().map_err(named)? {
+            table.push(entry.serial, offset);
+        }
+        let scanned = scan.finish().map_err(named)?;
+        let issuer = self.prove(&scanned, &name, Some(file))?;
+        Ok(finish(&scanned, issuer, table, file)?)
+    }
+
+    /// Reads a CRL and proves that it is well-formed and its issuer's, without building anything.
+    ///
+    /// # Errors
+    /// As [`Build::write`].
+    pub fn check(&self, input: Input) -> Result<Metadata, BuildError> {
+        let name = input.name.clone();
+        let named = |flaw: Flaw| flaw.in_input(&name);
+        let mut scan = self.start(input)?;
+        let store = if scan.signs_message() { Some(tempfile::tempfile()?) } else { None };
+        if let Some(store) = &store {
+            scan.store_in(store.try_clone()?);
+        }
+        while scan.next_entry().map_err(named)?.is_some() {}
+        let scanned = scan.finish().map_err(named)?;
+        let issuer = self.prove(&scanned, &name, store.as_ref())?;
+        let (key, tbs_sha256) = (issuer.id().spki_sha256, digest_bytes(&scanned.tbs_sha256));
+        Ok(Metadata::new(&scanned.head, &scanned.tail, key, scanned.entries, tbs_sha256))
+    }
+
+    fn start(&self, input: Input) -> Result<Scan<Box<dyn Read>>, CrlError> {
+        let name = input.name.clone();
+        let source = input.into_der().map_err(|problem| Flaw::new(0, problem));
+        source.and_then(|source| Scan::start(source, self.max_bytes)).map_err(|flaw| flaw.in_input(&name))
+    }
+
+    fn prove(&self, scanned: &Scanned, input: &str, store: Option<&File>) -> Result<&'a Issuer, BuildError> {
+        let verified = scanned.verify(self.issuers, store);
+        verified.map_err(|error| BuildError::Verify { input: input.to_owned(), error })
+    }
+}
+
+/// Writes lines, offsets and header behind and before the CRL that lies in `file` already.
+fn finish(scanned: &Scanned, issuer: &Issuer, table: Table, file: &File) -> io::Result<Built> {
+    let head = &scanned.head;
+    let crl_entries = offset(head.entries.start)..offset(head.entries.end);
+    let mut lane = Vec::new();
+    let Layout { home_lines, lines, offsets, repeated } = table.lay_out(
+        |offset| serial_at(file, &crl_entries, offset),
+        |line| {
+            lane.extend_from_slice(&line.to_bytes());
+            io::Result::Ok(())
+        },
+    )?;
+    let mut header = Header {
+        checksum: 0,
+        entries: offset(position(offsets.len())),
+        home_lines,
+        lines,
+        crl_size: offset(head.size),
+        crl_entries,
+        tbs_sha256: digest_bytes(&scanned.tbs_sha256),
+        spki_sha256: issuer.id().spki_sha256,
+    };
+    let mut checksum = Checksum::new(&header, &scanned.frame);
+    checksum.update(&lane);
+    file.write_all_at(&lane, header.lane())?;
+    let mut place = header.offsets();
+    for some in offsets.chunks(1 << 16) {
+        let bytes: Vec<u8> = some.iter().flat_map(|offset| offset.to_le_bytes()).collect();
+        checksum.update(&bytes);
+        file.write_all_at(&bytes, place)?;
+        place += position(bytes.len());
+    }
+    header.checksum = checksum.finish();
+    file.write_all_at(&header.to_bytes(), 0)?;
+    let metadata = Metadata::new(head, &scanned.tail, header.spki_sha256, header.entries, header.tbs_sha256);
+    Ok(Built { metadata, bytes: header.file_size(), repeated })
+}
+
+/// The serial of the entry at `offset` of the CRL in an index file.
+pub(crate) fn serial_at(file: &File, entries: &Range<u32>, offset: u32) -> io::Result<Vec<u8>> {
+    let mut bytes = [0; entry::SERIAL_WITHIN];
+    let available = length(entries.end.saturating_sub(offset)).min(bytes.len());
+    let bytes = bytes.get_mut(..available).unwrap_or_default();
+    file.read_exact_at(bytes, Header::CRL + u64::from(offset))?;
+    entry::serial(bytes)
+        .map(<[u8]>::to_vec)
+        .ok_or_else(|| io::Error::other("the CRL changed while it was indexed"))
+}

@@ -1,0 +1,149 @@
+//! Proving an index: that its CRL is the one indexed, that the issuer signed it, and that nothing was left out.
+
+use super::Index;
+use super::build::serial_at;
+use super::error::{Fault, OpenError};
+use super::header::Header;
+use super::line::Line;
+use super::table::{Layout, Table};
+use crate::crl::scan::{Scan, Scanned};
+use crate::issuer::{Issuer, IssuerError, digest_bytes};
+use crate::signature::VerifyError;
+use crate::width::{length_of, position};
+use aws_lc_rs::digest::{Context, SHA256};
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::FileExt;
+
+/// Why an index is not proved.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProofError {
+    /// The file is damaged.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// What was given as the issuer's certificate is none.
+    #[error("the issuer's certificate: {0}")]
+    Issuer(#[from] IssuerError),
+    /// The CRL in the index is not proved to be the issuer's.
+    #[error("{path}: {error}")]
+    Verify {
+        /// The index.
+        path: String,
+        /// What is wrong.
+        #[source]
+        error: VerifyError,
+    },
+}
+
+impl ProofError {
+    /// How to go on, in one sentence.
+    #[must_use]
+    pub fn hint(&self) -> &'static str {
+        match self {
+            ProofError::Open(error) => error.fault.hint(),
+            ProofError::Issuer(_) => "pass the CA's certificate as PEM or DER",
+            ProofError::Verify { error, .. } => error.hint(),
+        }
+    }
+}
+
+impl Index {
+    /// Reads the embedded CRL and compares it with the digest it was indexed under. It takes 0.5 ms a megabyte: do it
+    /// once after opening, off the path of requests.
+    ///
+    /// # Errors
+    /// The CRL cannot be read or is not the one that was indexed.
+    pub fn check_crl(&self) -> Result<(), OpenError> {
+        let mut digest = Context::new(&SHA256);
+        let signed = &self.head.signed;
+        let (start, end) = (Header::CRL + signed.start, Header::CRL + signed.end);
+        super::open::each_chunk(&self.file, start, end, |chunk| {
+            digest.update(chunk);
+            Ok(())
+        })
+        .map_err(|fault| self.refused(fault))?;
+        if digest_bytes(&digest.finish()) == self.header.tbs_sha256 {
+            Ok(())
+        } else {
+            Err(self.refused(Fault::CrlDigest))
+        }
+    }
+
+    /// Proves the index from nothing but its issuer's certificate (DER): the CRL in it is signed by that issuer, and
+    /// the index says of every serial what this CRL says. It takes as long as building the index.
+    ///
+    /// # Errors
+    /// The index is damaged or forged, or its CRL is not the issuer's.
+    pub fn verify(&self, issuer_certificate_der: &[u8]) -> Result<(), ProofError> {
+        self.verify_by(&[Issuer::from_der(issuer_certificate_der)?]).map(drop)
+    }
+
+    /// As [`Index::verify`], with several certificates of which one is the issuer's.
+    ///
+    /// # Errors
+    /// As [`Index::verify`].
+    pub fn verify_by<'a>(&self, issuers: &'a [Issuer]) -> Result<&'a Issuer, ProofError> {
+        let scanned = self.compare().map_err(|fault| self.refused(fault))?;
+        let issuer = scanned
+            .verify(issuers, Some(&self.file))
+            .map_err(|error| ProofError::Verify { path: self.path.display().to_string(), error })?;
+        if issuer.id() == self.metadata.issuer_id {
+            Ok(issuer)
+        } else {
+            Err(self.refused(Fault::Header { field: "issuer key" }).into())
+        }
+    }
+
+    /// Indexes the embedded CRL again and compares the result with what the file has.
+    fn compare(&self) -> Result<Scanned, Fault> {
+        let embedded = Section { file: &self.file, at: Header::CRL, end: self.header.lane() };
+        let mut scan = Scan::start(embedded, self.header.crl_size)?;
+        let mut table = Table::new(self.seed);
+        while let Some((offset, entry)) = scan.next_entry()? {
+            table.push(entry.serial, offset);
+        }
+        let scanned = scan.finish()?;
+        if digest_bytes(&scanned.tbs_sha256) != self.header.tbs_sha256 {
+            return Err(Fault::CrlDigest);
+        }
+        let mut lines = self.lines.iter();
+        let mut same =
+            |line: Line| if lines.next() == Some(&line) { Ok(()) } else { Err(Fault::NotOfThisCrl) };
+        let serial_at = |offset| Ok(serial_at(&self.file, &self.header.crl_entries, offset)?);
+        let Layout { home_lines, lines, offsets, .. } = table.lay_out(serial_at, &mut same)?;
+        if (home_lines, lines) != (self.header.home_lines, self.header.lines) {
+            return Err(Fault::NotOfThisCrl);
+        }
+        let mut expected = offsets.iter();
+        super::open::each_chunk(&self.file, self.header.offsets(), self.header.file_size(), |chunk| {
+            let mut found = chunk.as_chunks().0.iter().map(|bytes| u32::from_le_bytes(*bytes));
+            if found.all(|offset| expected.next() == Some(&offset)) {
+                Ok(())
+            } else {
+                Err(Fault::NotOfThisCrl)
+            }
+        })?;
+        Ok(scanned)
+    }
+
+    fn refused(&self, fault: Fault) -> OpenError {
+        OpenError { path: self.path.clone(), fault }
+    }
+}
+
+/// A part of a file.
+struct Section<'a> {
+    file: &'a File,
+    at: u64,
+    end: u64,
+}
+
+impl Read for Section<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let wanted = length_of(self.end - self.at).min(buffer.len());
+        let count = self.file.read_at(buffer.get_mut(..wanted).unwrap_or_default(), self.at)?;
+        self.at += position(count);
+        Ok(count)
+    }
+}

@@ -1,0 +1,122 @@
+//! Collecting the serials of a CRL and laying them out in lines.
+
+use super::line::{Hash, Line, lines_for};
+use crate::width::length;
+use std::collections::HashSet;
+use std::io;
+
+/// The hash's bits that choose a partition; the others fit into 32 bits beside the offset.
+const PARTITION_BITS: u32 = 12;
+const LOW_BITS: u32 = Hash::LINE_BITS - PARTITION_BITS;
+
+/// The serials of a CRL: of each only the hash and where its entry lies, in eight bytes.
+///
+/// The partition and the upper half of a record are the hash, in the order of the lines; the lower half is the
+/// offset. Sorting the records therefore orders entries by line, and those of one hash as the CRL lists them, whatever
+/// order they came in.
+pub(crate) struct Table {
+    seed: u64,
+    partitions: Vec<Vec<u64>>,
+    entries: u32,
+}
+
+/// Where everything went.
+pub(crate) struct Layout {
+    pub(crate) home_lines: u32,
+    pub(crate) lines: u32,
+    /// For each entry in the order of the lines, where it lies in the CRL.
+    pub(crate) offsets: Vec<u32>,
+    /// The entries that were left out because the CRL lists their serial before, too.
+    pub(crate) repeated: Vec<u32>,
+}
+
+impl Table {
+    pub(crate) fn new(seed: u64) -> Table {
+        Table { seed, partitions: vec![Vec::new(); 1 << PARTITION_BITS], entries: 0 }
+    }
+
+    #[inline]
+    pub(crate) fn push(&mut self, serial: &[u8], offset: u32) {
+        let hash = Hash::of(serial, self.seed);
+        let low = hash.line & ((1 << LOW_BITS) - 1);
+        let record = u64::from(low) << 48 | u64::from(hash.fingerprint) << 32 | u64::from(offset);
+        if let Some(partition) = self.partitions.get_mut(length(hash.line >> LOW_BITS)) {
+            partition.push(record);
+        }
+        self.entries += 1;
+    }
+
+    /// Lays the serials out, calling `emit` for each line. `serial_at` reads the serial of the entry at an offset;
+    /// it is asked only where hashes collide.
+    pub(crate) fn lay_out<E: From<io::Error>>(
+        self,
+        mut serial_at: impl FnMut(u32) -> Result<Vec<u8>, E>,
+        emit: impl FnMut(Line) -> Result<(), E>,
+    ) -> Result<Layout, E> {
+        let home_lines = lines_for(self.entries);
+        let mut filler = Filler { line: Line::empty(0), number: 0, emit };
+        let mut offsets = Vec::with_capacity(length(self.entries));
+        let mut repeated = Vec::new();
+        for (number, mut partition) in (0_u32..).zip(self.partitions) {
+            partition.sort_unstable();
+            for group in partition.chunk_by(|a, b| a >> 32 == b >> 32) {
+                let mut seen = HashSet::new();
+                for &record in group {
+                    let (hash, offset) = unpack(number, record);
+                    if group.len() > 1 && !seen.insert(serial_at(offset)?) {
+                        repeated.push(offset);
+                        continue;
+                    }
+                    filler.place(hash.home(home_lines), hash.fingerprint)?;
+                    offsets.push(offset);
+                }
+            }
+        }
+        repeated.sort_unstable();
+        let lines = filler.finish(home_lines)?;
+        Ok(Layout { home_lines, lines, offsets, repeated })
+    }
+}
+
+fn unpack(partition: u32, record: u64) -> (Hash, u32) {
+    let [a, b, c, d, e, f, g, h] = record.to_le_bytes();
+    let line = partition << LOW_BITS | u32::from(u16::from_le_bytes([g, h]));
+    (Hash { line, fingerprint: u16::from_le_bytes([e, f]) }, u32::from_le_bytes([a, b, c, d]))
+}
+
+/// Fills one line after the other with entries that come in the order of their homes.
+struct Filler<F> {
+    line: Line,
+    number: u32,
+    emit: F,
+}
+
+impl<E, F: FnMut(Line) -> Result<(), E>> Filler<F> {
+    fn place(&mut self, home: u32, fingerprint: u16) -> Result<(), E> {
+        while self.number < home {
+            self.close(false)?;
+        }
+        if !self.line.has_space() {
+            self.close(true)?;
+        }
+        self.line.push(fingerprint);
+        Ok(())
+    }
+
+    fn close(&mut self, overflows: bool) -> Result<(), E> {
+        self.line.overflows = overflows;
+        (self.emit)(self.line)?;
+        self.line = Line::empty(self.line.total());
+        self.number += 1;
+        Ok(())
+    }
+
+    /// Closes the last line and those without entries after it; returns how many there are.
+    fn finish(mut self, home_lines: u32) -> Result<u32, E> {
+        self.close(false)?;
+        while self.number < home_lines {
+            self.close(false)?;
+        }
+        Ok(self.number)
+    }
+}

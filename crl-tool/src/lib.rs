@@ -1,0 +1,35 @@
+//! Verifies certificate revocation lists and turns them into a read-optimised index.
+//!
+//! [`Build`] reads a CRL once, proves that its issuer signed it, and publishes an index (`.crlx`, specified in
+//! `FORMAT.md`). [`Index`] opens such a file without parsing its entries and answers whether a [`Serial`] is revoked
+//! in well under a microsecond. The signed CRL stays inside the index as the source of truth, so that whoever holds the
+//! issuer's certificate can prove it ([`Index::verify`]).
+//!
+//! The command line (feature `cli`) is a thin layer over this library.
+
+mod crl;
+mod date;
+mod der;
+mod index;
+mod issuer;
+mod name;
+mod number;
+mod problem;
+mod reason;
+mod serial;
+mod signature;
+mod width;
+
+pub use crl::input::Input;
+pub use index::build::{Build, BuildError, Built, MAX_CRL_BYTES};
+pub use index::error::{Fault, LookupError, OpenError};
+pub use index::metadata::Metadata;
+pub use index::prove::ProofError;
+pub use index::{Index, Lookup, Revocation};
+pub use issuer::{Issuer, IssuerError, IssuerId};
+pub use name::rfc4514;
+pub use number::CrlNumber;
+pub use problem::{CrlError, Problem};
+pub use reason::Reason;
+pub use serial::{MAX_SERIAL_OCTETS, Serial, SerialError};
+pub use signature::VerifyError;

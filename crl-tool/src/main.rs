@@ -1,0 +1,2 @@
+//! `crl-tool`.
+fn main() {}
