@@ -33,6 +33,13 @@ impl fmt::Debug for Clock {
     }
 }
 
+/// An RFC 3339 time, which must not be before 1970.
+pub fn parse_rfc3339(text: &str) -> Option<UnixTime> {
+    let time = time::OffsetDateTime::parse(text, &time::format_description::well_known::Rfc3339).ok()?;
+    let seconds = u64::try_from(time.unix_timestamp()).ok()?;
+    Some(UnixTime::since_unix_epoch(Duration::from_secs(seconds)))
+}
+
 /// `seconds` after the Unix epoch as RFC 3339, for people; a time that no calendar holds as its number.
 pub fn rfc3339(seconds: i64) -> String {
     time::OffsetDateTime::from_unix_timestamp(seconds)

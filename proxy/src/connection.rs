@@ -21,7 +21,7 @@ use crate::app::App;
 use crate::authorize::Client;
 use crate::drain::{Phase, reached};
 use crate::forward::{Forwarder, IdentityHeaderValues, ResponseBody, describe};
-use crate::handshake::{Failed, Secured, handshake};
+use crate::handshake::{Failed, Secured, handshake, linger};
 use crate::http1_guard::{Guard, Guarded, HeadLimits};
 use crate::identify::{LeafSummary, identify};
 use crate::metrics::HandshakeResult;
@@ -78,10 +78,14 @@ pub async fn serve(stream: TcpStream, address: SocketAddr, slot: Slot, worker: A
     let Secured { stream, path, standing } = match secured {
         Ok(secured) => secured,
         Err(Failed::Probe) => return app.metrics.handshake(HandshakeResult::Probe),
-        Err(Failed::Refused { refusal, leaf }) => {
+        Err(Failed::Refused { refusal, leaf, stream }) => {
             app.metrics.handshake(HandshakeResult::Refused);
             let leaf = leaf.map(|der| LeafSummary::of(&der));
-            return refuse_connection(&app, &id, address, leaf.as_ref(), &refusal);
+            refuse_connection(&app, &id, address, leaf.as_ref(), &refusal);
+            if let Some(stream) = stream {
+                linger(stream).await;
+            }
+            return;
         }
     };
     let identity = match identify(path, address) {

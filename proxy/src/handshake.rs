@@ -31,6 +31,9 @@ const HANDSHAKE_RECORD: u8 = 22;
 const PLAIN_HTTP: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r\ncontent-length: 40\r\n\
     connection: close\r\n\r\nThis port speaks HTTPS: write https://.\n";
 
+/// How long a refused client gets to read why.
+const LINGER: Duration = Duration::from_secs(1);
+
 /// A finished handshake.
 pub struct Secured {
     /// The encrypted connection.
@@ -52,13 +55,29 @@ pub enum Failed {
         refusal: Refusal,
         /// DER.
         leaf: Option<CertificateDer<'static>>,
+        /// The connection, on which the alert was sent and is still on its way: to be given to [`linger`].
+        stream: Option<TcpStream>,
     },
 }
 
-impl From<Refusal> for Failed {
-    fn from(refusal: Refusal) -> Self {
-        Self::Refused { refusal, leaf: None }
+impl Failed {
+    fn refused(refusal: Refusal, stream: impl Into<Option<TcpStream>>) -> Self {
+        Self::Refused { refusal, leaf: None, stream: stream.into() }
     }
+}
+
+/// Closes a connection whose client may still be sending, and has not yet read why it was refused.
+///
+/// Unread bytes would turn the close into a reset, which takes the alert with it (an HTTP/2 client has sent its first
+/// request by then): so they are read, for a moment.
+pub async fn linger(mut stream: TcpStream) {
+    let read = async {
+        // A failure means that nobody is there any more.
+        let _ = stream.shutdown().await;
+        let mut unread = [0; 4096];
+        while stream.read(&mut unread).await.is_ok_and(|count| count > 0) {}
+    };
+    let _ = timeout(LINGER, read).await;
 }
 
 /// Shakes hands on `stream`, within `limit`.
@@ -67,52 +86,54 @@ impl From<Refusal> for Failed {
 ///
 /// The refusal; rustls has sent the alert that goes with it.
 pub async fn handshake(stream: TcpStream, trust: &Trust, limit: Duration) -> Result<Secured, Failed> {
-    let shake = async {
-        let mut first = [0];
-        match stream.peek(&mut first).await {
-            Ok(0) => return Err(Failed::Probe),
-            Ok(_) if first != [HANDSHAKE_RECORD] => {
-                let [first] = first;
-                answer_plain_http(first, stream).await;
-                return Err(Refusal::NotTls { first }.into());
-            }
-            Ok(_) => {}
-            // A probe that resets instead of closing.
-            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return Err(Failed::Probe),
-            Err(error) => return Err(Refusal::ClientGone { detail: error.to_string() }.into()),
-        }
-        let accepted = TlsAcceptor::from(trust.tls.clone()).accept(stream).await;
-        // The verifier ran inside of that, on behalf of this task.
-        match (accepted, VERDICT.with(Cell::take)) {
-            (Ok(stream), Some(Verdict { result: Ok((path, standing)), .. })) => {
-                Ok(Secured { stream, path, standing })
-            }
-            (_, Some(Verdict { result: Err(refusal), leaf })) => {
-                Err(Failed::Refused { refusal, leaf: Some(leaf) })
-            }
-            (Ok(_), None) => Err(Refusal::CertificateRequired.into()),
-            (Err(error), None) => Err(tls_refusal(&error).into()),
-            (Err(error), Some(verdict)) => {
-                Err(Failed::Refused { refusal: tls_refusal(&error), leaf: Some(verdict.leaf) })
-            }
-        }
-    };
-    match timeout(limit, VERDICT.scope(Cell::new(None), shake)).await {
+    match timeout(limit, VERDICT.scope(Cell::new(None), shake(stream, trust))).await {
         Ok(result) => result,
-        Err(_) => Err(Refusal::HandshakeTimeout { after: limit }.into()),
+        Err(_) => Err(Failed::refused(Refusal::HandshakeTimeout { after: limit }, None)),
+    }
+}
+
+async fn shake(stream: TcpStream, trust: &Trust) -> Result<Secured, Failed> {
+    let mut first = [0];
+    match stream.peek(&mut first).await {
+        Ok(0) => return Err(Failed::Probe),
+        Ok(_) if first != [HANDSHAKE_RECORD] => {
+            let [first] = first;
+            return Err(Failed::refused(Refusal::NotTls { first }, answer_plain_http(first, stream).await));
+        }
+        Ok(_) => {}
+        // A probe that resets instead of closing.
+        Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return Err(Failed::Probe),
+        Err(error) => return Err(Failed::refused(Refusal::ClientGone { detail: error.to_string() }, None)),
+    }
+    let accepted = TlsAcceptor::from(trust.tls.clone()).accept(stream).into_fallible().await;
+    // The verifier ran inside of that, on behalf of this task.
+    let verdict = VERDICT.with(Cell::take);
+    match (accepted, verdict) {
+        (Ok(stream), Some(Verdict { result: Ok((path, standing)), .. })) => {
+            Ok(Secured { stream, path, standing })
+        }
+        (Ok(stream), Some(Verdict { result: Err(refusal), leaf })) => {
+            Err(Failed::Refused { refusal, leaf: Some(leaf), stream: Some(stream.into_inner().0) })
+        }
+        (Ok(stream), None) => Err(Failed::refused(Refusal::CertificateRequired, stream.into_inner().0)),
+        (Err((error, stream)), verdict) => {
+            let (leaf, refusal) = match verdict {
+                Some(Verdict { result: Err(refusal), leaf }) => (Some(leaf), refusal),
+                Some(Verdict { result: Ok(_), leaf }) => (Some(leaf), tls_refusal(&error)),
+                None => (None, tls_refusal(&error)),
+            };
+            Err(Failed::Refused { refusal, leaf, stream: Some(stream) })
+        }
     }
 }
 
 /// Tells whoever wrote `http://` what is wrong. Other protocols get no answer.
-async fn answer_plain_http(first: u8, mut stream: TcpStream) {
-    if !first.is_ascii_uppercase() {
-        return;
+async fn answer_plain_http(first: u8, mut stream: TcpStream) -> TcpStream {
+    if first.is_ascii_uppercase() {
+        // If it cannot be written, nobody is there to read it.
+        let _ = stream.write_all(PLAIN_HTTP).await;
     }
-    // Unread bytes would turn the close into a reset, which takes the answer with it. A failure here changes nothing.
-    let mut request = [0; 4096];
-    let _ = stream.read(&mut request).await;
-    let _ = stream.write_all(PLAIN_HTTP).await;
-    let _ = stream.shutdown().await;
+    stream
 }
 
 fn tls_refusal(error: &io::Error) -> Refusal {

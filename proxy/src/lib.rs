@@ -14,6 +14,7 @@ pub mod clock;
 pub mod config;
 pub mod connection;
 pub mod drain;
+pub mod explain;
 pub mod forward;
 pub mod handshake;
 pub mod http1_guard;

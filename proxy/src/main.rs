@@ -1,12 +1,15 @@
 //! The command line of Postern: arguments, configuration, telemetry, and then [`postern::app::run`].
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use postern::app::{Failure, check, run};
-use postern::clock::Clock;
-use postern::config::{Config, Invalid, Log, LogFormat};
+use postern::clock::{Clock, parse_rfc3339};
+use postern::config::{Config, Log, LogFormat};
+use postern::explain::explain;
+use postern::trust::certificates;
+use rustls_pki_types::UnixTime;
 
 /// A mutual-TLS edge proxy for private APIs: verifies client certificates, looks them up in preprocessed CRLs, and forwards.
 #[derive(Parser)]
@@ -20,11 +23,13 @@ const EXAMPLES: &str = "\
 Examples:
   crl-tool build --crl intermediate.crl --issuer intermediate.pem --out intermediate.crlx
   postern check --config postern.toml      all problems at once; exit 0 or 1
+  postern explain --config postern.toml --chain client.pem
   postern run --config postern.toml        serve until SIGTERM
   kill -HUP PID                            read certificates, trust bundle and CRL indexes again
 
 Every key of the configuration can be set from the environment: POSTERN_LOG__LEVEL=debug is log.level.
-Exit codes: 0 stopped by a signal, or the check passed; 1 a problem, said on standard error; 2 wrong arguments.";
+Exit codes: 0 stopped by a signal, the check passed, or the client is accepted; 1 the client is refused, or there is a problem,
+which is said on standard error; 2 wrong arguments.";
 
 #[derive(Subcommand)]
 enum Command {
@@ -36,6 +41,21 @@ enum Command {
         /// How both logs look, whatever the file says
         #[arg(long, value_name = "FORMAT")]
         log_format: Option<Format>,
+    },
+    /// Say what a handshake with a certificate chain comes to, and why; exit 0 accepted, 1 refused
+    Explain {
+        /// The TOML file; of its files, the trust bundle and the CRL indexes are read
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        /// PEM: the client's certificate, then its intermediates
+        #[arg(long, value_name = "FILE")]
+        chain: PathBuf,
+        /// RFC 3339, such as 2026-12-24T18:00:00Z; now if not given
+        #[arg(long, value_name = "TIME", value_parser = time)]
+        at: Option<UnixTime>,
+        /// How the answer looks
+        #[arg(long, value_name = "FORMAT", default_value = "text")]
+        format: Format,
     },
     /// Check the configuration and every file that it names, and report all problems at once
     Check {
@@ -54,28 +74,15 @@ enum Format {
 }
 
 fn main() -> ExitCode {
-    let failure = match Arguments::parse().command {
-        Command::Run { config, log_format } => match load(&config) {
-            Ok(mut config) => {
-                match log_format {
-                    Some(Format::Text) => config.log.format = LogFormat::Text,
-                    Some(Format::Json) => config.log.format = LogFormat::Json,
-                    None => {}
-                }
-                start_telemetry(&config.log);
-                run(config, Clock::system()).err()
-            }
-            Err(problems) => Some(Failure::Invalid(problems)),
-        },
-        Command::Check { config } => {
-            let result = load(&config).and_then(|config| check(&config, &Clock::system()).map(|_| ()));
-            if result.is_ok() {
-                say(&mut std::io::stdout(), &format!("{}: good", config.display()));
-            }
-            result.err().map(Failure::Invalid)
-        }
+    let outcome = match Arguments::parse().command {
+        Command::Run { config, log_format } => serve(&config, log_format),
+        Command::Check { config } => verify(&config),
+        Command::Explain { config, chain, at, format } => tell(&config, &chain, at, format),
     };
-    let Some(failure) = failure else { return ExitCode::SUCCESS };
+    let failure = match outcome {
+        Ok(code) => return code,
+        Err(failure) => failure,
+    };
     let mut out = std::io::stderr();
     if let Failure::Invalid(problems) = &failure {
         for problem in problems {
@@ -86,12 +93,45 @@ fn main() -> ExitCode {
     ExitCode::FAILURE
 }
 
-fn load(path: &std::path::Path) -> Result<Config, Vec<Invalid>> {
-    Config::load(
-        path,
-        std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))),
-    )
+fn serve(file: &Path, log_format: Option<Format>) -> Result<ExitCode, Failure> {
+    let mut config = load(file)?;
+    match log_format {
+        Some(Format::Text) => config.log.format = LogFormat::Text,
+        Some(Format::Json) => config.log.format = LogFormat::Json,
+        None => {}
+    }
+    start_telemetry(&config.log);
+    run(config, Clock::system())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn verify(file: &Path) -> Result<ExitCode, Failure> {
+    check(&load(file)?, &Clock::system()).map_err(Failure::Invalid)?;
+    say(&mut std::io::stdout(), &format!("{}: good", file.display()));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn tell(file: &Path, chain: &Path, at: Option<UnixTime>, format: Format) -> Result<ExitCode, Failure> {
+    let config = load(file)?;
+    let chain = certificates("--chain", chain).map_err(|problem| Failure::Invalid(vec![problem]))?;
+    let at = at.unwrap_or_else(|| Clock::system().now());
+    let explanation = explain(&config, &chain, at).map_err(Failure::Invalid)?;
+    let text = match format {
+        Format::Text => explanation.text(),
+        Format::Json => serde_json::to_string(&explanation).unwrap_or_default(),
+    };
+    say(&mut std::io::stdout(), &text);
+    Ok(if explanation.reason.is_none() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn time(text: &str) -> Result<UnixTime, &'static str> {
+    parse_rfc3339(text).ok_or("not an RFC 3339 time such as 2026-12-24T18:00:00Z")
+}
+
+fn load(path: &Path) -> Result<Config, Failure> {
+    let environment = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    Config::load(path, environment).map_err(Failure::Invalid)
 }
 
 /// The operational log goes to standard error; standard output is the access log's alone.

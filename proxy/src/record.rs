@@ -94,7 +94,8 @@ impl Drop for Record {
                 path: self.uri.path_and_query().map_or("/", |target| target.as_str()).into(),
                 // 499 is what nginx writes for it; no response has it.
                 status: self.status.map_or(499, |status| status.as_u16()),
-                duration_ms: seconds * 1_000.0,
+                // To the microsecond.
+                duration_ms: (seconds * 1_000_000.0).round() / 1_000.0,
                 bytes_in: self.progress.bytes(),
                 bytes_out: self.bytes_out,
             }),

@@ -70,6 +70,24 @@ impl Trust {
     }
 }
 
+/// What a client is verified against, read from the files that `config` names.
+///
+/// # Errors
+///
+/// Every file that cannot be used.
+pub fn client_trust(config: &Config) -> Result<(TrustBundle, Revocations), Vec<Invalid>> {
+    let bundle = TrustBundle::load(&config.client_auth.trust_bundle);
+    let (revocations, mut problems) = Revocations::load(&config.revocation, None);
+    match bundle {
+        Ok(bundle) if problems.is_empty() => Ok((bundle, revocations)),
+        Ok(_) => Err(problems),
+        Err(problem) => {
+            problems.insert(0, problem);
+            Err(problems)
+        }
+    }
+}
+
 /// Holds the [`Trust`] in force and replaces it.
 #[derive(Debug)]
 pub struct TrustStore {
