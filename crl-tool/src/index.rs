@@ -1,6 +1,7 @@
 //! The index: a file that answers whether a serial is revoked (specified in `FORMAT.md`).
 
 pub(crate) mod build;
+pub(crate) mod entries;
 pub(crate) mod error;
 pub(crate) mod header;
 pub(crate) mod line;
@@ -60,7 +61,19 @@ pub struct Revocation {
     pub date: OffsetDateTime,
 }
 
+impl Revocation {
+    fn of(entry: &Entry<'_>) -> Revocation {
+        Revocation { reason: entry.reason, date: entry.date.to_date_time() }
+    }
+}
+
 impl Index {
+    /// Whether a file that starts with `bytes` is an index (of whatever version) rather than a CRL. Eight are enough.
+    #[must_use]
+    pub fn is_index(bytes: &[u8]) -> bool {
+        Header::is_at(bytes)
+    }
+
     /// What the index says about its CRL.
     #[must_use]
     pub fn metadata(&self) -> &Metadata {
@@ -79,6 +92,12 @@ impl Index {
     /// The file could not be read or changed since it was opened. There is no answer then, and the certificate must
     /// be refused.
     pub fn lookup(&self, serial: &Serial) -> Result<Lookup, LookupError> {
+        let found = self.find(serial)?;
+        Ok(found.map_or(Lookup::NotRevoked, |(_, revocation)| Lookup::Revoked(revocation)))
+    }
+
+    /// What the CRL says about a serial, and where.
+    fn find(&self, serial: &Serial) -> Result<Option<(u32, Revocation)>, LookupError> {
         let hash = Hash::of(serial.as_der_content(), self.seed);
         let home = hash.home(self.header.home_lines);
         for (number, line) in (home..).zip(self.lines.iter().skip(length(home))) {
@@ -86,15 +105,16 @@ impl Index {
             while matches != 0 {
                 let slot = matches.trailing_zeros();
                 matches &= matches - 1;
-                if let Some(revocation) = self.confirm(line.before + slot, number, hash, serial)? {
-                    return Ok(Lookup::Revoked(revocation));
+                let found = self.confirm(line.before + slot, number, hash, serial)?;
+                if found.is_some() {
+                    return Ok(found);
                 }
             }
             if !line.overflows {
                 break;
             }
         }
-        Ok(Lookup::NotRevoked)
+        Ok(None)
     }
 
     /// Compares `serial` with that of entry `number`, whose fingerprint in line `line` matched.
@@ -104,7 +124,7 @@ impl Index {
         line: u32,
         hash: Hash,
         serial: &Serial,
-    ) -> Result<Option<Revocation>, LookupError> {
+    ) -> Result<Option<(u32, Revocation)>, LookupError> {
         let mut offset = [0; 4];
         self.file.read_exact_at(&mut offset, self.header.offsets() + u64::from(number) * 4)?;
         let offset = u32::from_le_bytes(offset);
@@ -122,7 +142,7 @@ impl Index {
         };
         let Ok(entry) = entry else { return Err(changed) };
         if entry.serial == serial.as_der_content() {
-            return Ok(Some(Revocation { reason: entry.reason, date: entry.date.to_date_time() }));
+            return Ok(Some((offset, Revocation::of(&entry))));
         }
         // Another serial with the same fingerprint. If it does not belong here, the CRL changed under the index, and
         // the serial that was here may be the one asked for.

@@ -1,2 +1,17 @@
-//! `crl-tool`.
-fn main() {}
+//! The `crl-tool` command line.
+
+mod cli;
+
+use clap::Parser;
+use cli::{Arguments, failure};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    match cli::run(Arguments::parse()) {
+        Ok(code) => code,
+        Err(failure) => {
+            failure.report();
+            ExitCode::from(failure::CODE)
+        }
+    }
+}

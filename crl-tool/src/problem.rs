@@ -28,6 +28,24 @@ impl Flaw {
         Flaw { offset, problem }
     }
 
+    /// Says why an element runs past the `seen` bytes at hand, when `missing` more belong to what holds it: the input
+    /// ended, or `part` is over its limit.
+    pub(crate) fn cut_off(self, part: &'static str, seen: usize, limit: usize, missing: u64) -> Flaw {
+        let ran_out = matches!(
+            self.problem,
+            Problem::Overrun { .. } | Problem::Truncated { .. } | Problem::Missing { .. }
+        );
+        if !ran_out || missing == 0 {
+            return self;
+        }
+        let problem = if seen >= limit {
+            Problem::PartTooLarge { part, limit }
+        } else {
+            Problem::Truncated { missing }
+        };
+        Flaw::new(self.offset, problem)
+    }
+
     pub(crate) fn in_input(self, input: &str) -> CrlError {
         CrlError { input: input.to_owned(), offset: self.offset, problem: self.problem }
     }

@@ -51,7 +51,9 @@ impl Head {
         }
         let first = outer.size + signed.size;
         let seen = bytes.get(first..bytes.len().min(length_of(end))).unwrap_or_default();
-        Head::fields(seen, position(first), start..end, size).map_err(|flaw| cut_off(flaw, bytes.len(), end))
+        Head::fields(seen, position(first), start..end, size).map_err(|flaw| {
+            flaw.cut_off("a header", bytes.len(), LIMIT, end.saturating_sub(position(bytes.len())))
+        })
     }
 
     fn fields(bytes: &[u8], offset: u64, signed: Range<u64>, size: u64) -> Result<Head, Flaw> {
@@ -107,22 +109,5 @@ impl Head {
             length if length > available => Err(Flaw::new(at, Problem::Overrun { length, available })),
             length => Ok(start..start + length),
         }
-    }
-}
-
-/// Says why an element runs past the bytes at hand when those are not all of the CRL.
-fn cut_off(flaw: Flaw, seen: usize, end: u64) -> Flaw {
-    match flaw.problem {
-        Problem::Overrun { .. } | Problem::Truncated { .. } | Problem::Missing { .. }
-            if position(seen) < end =>
-        {
-            let problem = if seen >= LIMIT {
-                Problem::PartTooLarge { part: "a header", limit: LIMIT }
-            } else {
-                Problem::Truncated { missing: end - position(seen) }
-            };
-            Flaw::new(flaw.offset, problem)
-        }
-        problem => Flaw::new(flaw.offset, problem),
     }
 }

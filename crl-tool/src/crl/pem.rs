@@ -50,7 +50,7 @@ impl<R: BufRead> PemReader<R> {
             let line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line);
             match self.state {
                 State::Before => {
-                    self.state = label(line, b"-----BEGIN ").map_or(State::Before, State::Inside)
+                    self.state = label(line, b"-----BEGIN ").map_or(State::Before, State::Inside);
                 }
                 State::Inside(expected) if line.starts_with(b"-----") => {
                     if label(line, b"-----END ") != Some(expected) {

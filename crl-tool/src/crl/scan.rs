@@ -95,7 +95,9 @@ impl<R: Read> Scan<R> {
         }
         let bytes = self.window.fill(left.min(entry::LIMIT)).map_err(|problem| Flaw::new(at, problem))?;
         let bytes = bytes.get(..left).unwrap_or(bytes);
-        let entry = Entry::read(bytes, at).map_err(|flaw| cut_off(flaw, bytes.len(), left))?;
+        let entry = Entry::read(bytes, at).map_err(|flaw| {
+            flaw.cut_off("an entry", bytes.len(), entry::LIMIT, position(left - bytes.len()))
+        })?;
         if entry.has_extensions && !self.head.v2 {
             return Err(Flaw::new(at, Problem::ExtensionsInV1));
         }
@@ -137,20 +139,5 @@ impl<R: Read> Scan<R> {
             digest,
             scheme: self.scheme,
         })
-    }
-}
-
-/// Says why an entry runs past the bytes at hand when those are not all that is left of the entries.
-fn cut_off(flaw: Flaw, seen: usize, left: usize) -> Flaw {
-    match flaw.problem {
-        Problem::Overrun { .. } | Problem::Truncated { .. } if seen < left => {
-            let problem = if seen >= entry::LIMIT {
-                Problem::PartTooLarge { part: "an entry", limit: entry::LIMIT }
-            } else {
-                Problem::Truncated { missing: position(left - seen) }
-            };
-            Flaw::new(flaw.offset, problem)
-        }
-        problem => Flaw::new(flaw.offset, problem),
     }
 }

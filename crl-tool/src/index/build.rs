@@ -1,7 +1,7 @@
 //! Building an index: one pass over the CRL, then the layout of what was collected on the way.
 
 use super::header::Header;
-use super::metadata::Metadata;
+use super::metadata::{Beside, Metadata};
 use super::open::{Checksum, seed};
 use super::table::{Layout, Table};
 use crate::crl::entry;
@@ -33,8 +33,6 @@ pub struct Built {
     pub metadata: Metadata,
     /// Bytes of the file.
     pub bytes: u64,
-    /// Where the CRL lists a serial again that it lists before; such an entry is not in the index.
-    pub repeated: Vec<u32>,
 }
 
 /// Why no index was built.
@@ -101,7 +99,8 @@ impl<'a> Build<'a> {
         Ok(finish(&scanned, issuer, table, file)?)
     }
 
-    /// Reads a CRL and proves that it is well-formed and its issuer's, without building anything.
+    /// Reads a CRL and proves that it is well-formed and its issuer's, without building anything. Serials that are
+    /// listed twice count twice.
     ///
     /// # Errors
     /// As [`Build::write`].
@@ -116,8 +115,13 @@ impl<'a> Build<'a> {
         while scan.next_entry().map_err(named)?.is_some() {}
         let scanned = scan.finish().map_err(named)?;
         let issuer = self.prove(&scanned, &name, store.as_ref())?;
-        let (key, tbs_sha256) = (issuer.id().spki_sha256, digest_bytes(&scanned.tbs_sha256));
-        Ok(Metadata::new(&scanned.head, &scanned.tail, key, scanned.entries, tbs_sha256))
+        let beside = Beside {
+            spki_sha256: issuer.id().spki_sha256,
+            tbs_sha256: digest_bytes(&scanned.tbs_sha256),
+            entries: scanned.entries,
+            listed: scanned.entries,
+        };
+        Ok(Metadata::new(&scanned.head, &scanned.tail, &beside))
     }
 
     fn start(&self, input: Input) -> Result<Scan<Box<dyn Read>>, CrlError> {
@@ -137,7 +141,7 @@ fn finish(scanned: &Scanned, issuer: &Issuer, table: Table, file: &File) -> io::
     let head = &scanned.head;
     let crl_entries = offset(head.entries.start)..offset(head.entries.end);
     let mut lane = Vec::new();
-    let Layout { home_lines, lines, offsets, repeated } = table.lay_out(
+    let Layout { home_lines, lines, offsets } = table.lay_out(
         |offset| serial_at(file, &crl_entries, offset),
         |line| {
             lane.extend_from_slice(&line.to_bytes());
@@ -149,6 +153,7 @@ fn finish(scanned: &Scanned, issuer: &Issuer, table: Table, file: &File) -> io::
         entries: offset(position(offsets.len())),
         home_lines,
         lines,
+        listed: scanned.entries,
         crl_size: offset(head.size),
         crl_entries,
         tbs_sha256: digest_bytes(&scanned.tbs_sha256),
@@ -166,8 +171,8 @@ fn finish(scanned: &Scanned, issuer: &Issuer, table: Table, file: &File) -> io::
     }
     header.checksum = checksum.finish();
     file.write_all_at(&header.to_bytes(), 0)?;
-    let metadata = Metadata::new(head, &scanned.tail, header.spki_sha256, header.entries, header.tbs_sha256);
-    Ok(Built { metadata, bytes: header.file_size(), repeated })
+    let metadata = Metadata::new(head, &scanned.tail, &header.beside());
+    Ok(Built { metadata, bytes: header.file_size() })
 }
 
 /// The serial of the entry at `offset` of the CRL in an index file.

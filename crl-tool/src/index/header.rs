@@ -1,8 +1,9 @@
 //! The fixed-size start of an index file (FORMAT.md, section 2).
 
 use super::error::Fault;
-use super::line::Line;
+use super::line::{Line, lines_for};
 
+use super::metadata::Beside;
 use std::ops::Range;
 
 /// Bytes of the header.
@@ -20,6 +21,8 @@ pub(crate) struct Header {
     /// Lines that serials hash to. Lines after these only take what overflowed.
     pub(crate) home_lines: u32,
     pub(crate) lines: u32,
+    /// Entries of the CRL; more than `entries` if it lists a serial again.
+    pub(crate) listed: u32,
     /// Bytes of the CRL.
     pub(crate) crl_size: u32,
     /// Where the entries lie in the CRL.
@@ -31,8 +34,23 @@ pub(crate) struct Header {
 }
 
 impl Header {
+    /// Whether a file that starts with `bytes` is an index, of whatever version.
+    pub(crate) fn is_at(bytes: &[u8]) -> bool {
+        bytes.starts_with(&MAGIC)
+    }
+
     /// Where the CRL starts in the file.
     pub(crate) const CRL: u64 = 256;
+
+    /// What of the metadata stands in the header.
+    pub(crate) fn beside(&self) -> Beside {
+        Beside {
+            spki_sha256: self.spki_sha256,
+            tbs_sha256: self.tbs_sha256,
+            entries: self.entries,
+            listed: self.listed,
+        }
+    }
 
     /// Where the lines start in the file.
     pub(crate) fn lane(&self) -> u64 {
@@ -63,7 +81,8 @@ impl Header {
         fields.put(&self.crl_size.to_le_bytes());
         fields.put(&self.crl_entries.start.to_le_bytes());
         fields.put(&self.crl_entries.end.to_le_bytes());
-        fields.put(&[0; 8]);
+        fields.put(&self.listed.to_le_bytes());
+        fields.put(&[0; 4]);
         fields.put(&self.tbs_sha256);
         fields.put(&self.spki_sha256);
         fields.bytes
@@ -97,8 +116,9 @@ impl Header {
                 let start = u32::from_le_bytes(fields.take());
                 start..u32::from_le_bytes(fields.take())
             },
+            listed: u32::from_le_bytes(fields.take()),
             tbs_sha256: {
-                fields.at += 8;
+                fields.at += 4;
                 fields.take()
             },
             spki_sha256: fields.take(),
@@ -118,8 +138,8 @@ impl Header {
         let sound = [
             (flags == 0, "flags"),
             (self.file_size() == file_size, "lengths"),
-            (self.home_lines > 0 && self.home_lines <= self.lines, "line counts"),
-            (u64::from(self.entries) <= u64::from(self.lines) * Line::SLOTS_IN_FILE, "entry count"),
+            (self.home_lines == lines_for(self.listed) && self.home_lines <= self.lines, "line counts"),
+            (self.entries <= self.listed, "entry count"),
             (self.crl_entries.start <= self.crl_entries.end, "entry range"),
             (self.crl_entries.end < self.crl_size, "entry range"),
         ];

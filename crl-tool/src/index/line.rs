@@ -56,7 +56,6 @@ pub(crate) struct Line {
 impl Line {
     pub(crate) const SIZE: usize = 64;
     pub(crate) const SIZE_IN_FILE: u64 = 64;
-    pub(crate) const SLOTS_IN_FILE: u64 = 29;
 
     pub(crate) fn empty(before: u32) -> Line {
         Line { before, count: 0, overflows: false, fingerprints: [0; SLOTS] }

@@ -12,6 +12,8 @@ use time::OffsetDateTime;
 pub struct Metadata {
     /// The issuer's name, as RFC 4514 writes it.
     pub issuer: String,
+    /// The issuer's name, as DER.
+    pub issuer_der: Vec<u8>,
     /// The issuer by name and key.
     pub issuer_id: IssuerId,
     /// The key identifier the CRL gives for its issuer, if it gives one.
@@ -22,31 +24,37 @@ pub struct Metadata {
     pub this_update: OffsetDateTime,
     /// When the next CRL is due at the latest. RFC 5280 §5.1.2.5 requires it, some CAs leave it out.
     pub next_update: Option<OffsetDateTime>,
-    /// Certificates in the index. A serial that the CRL lists twice counts once.
+    /// Revoked certificates. A serial that the CRL lists twice counts once.
     pub entries: u64,
+    /// Entries of the CRL; more than `entries` if it lists a serial again. What it says first counts.
+    pub listed: u64,
     /// SHA-256 of the CRL's signed part: the same for every encoding and copy of one CRL.
     pub tbs_sha256: [u8; 32],
     /// Bytes of the CRL in DER.
     pub crl_bytes: u64,
 }
 
+/// What the signed DER does not say by itself.
+pub(crate) struct Beside {
+    pub(crate) spki_sha256: [u8; 32],
+    pub(crate) tbs_sha256: [u8; 32],
+    pub(crate) entries: u32,
+    pub(crate) listed: u32,
+}
+
 impl Metadata {
-    pub(crate) fn new(
-        head: &Head,
-        tail: &Tail,
-        spki_sha256: [u8; 32],
-        entries: u32,
-        tbs_sha256: [u8; 32],
-    ) -> Metadata {
+    pub(crate) fn new(head: &Head, tail: &Tail, beside: &Beside) -> Metadata {
         Metadata {
             issuer: name::rfc4514(&head.issuer).unwrap_or_default(),
-            issuer_id: IssuerId { name_sha256: sha256(&head.issuer), spki_sha256 },
+            issuer_id: IssuerId { name_sha256: sha256(&head.issuer), spki_sha256: beside.spki_sha256 },
+            issuer_der: head.issuer.clone(),
             authority_key_id: tail.extensions.authority_key_id.clone(),
             crl_number: tail.extensions.crl_number,
             this_update: head.this_update,
             next_update: head.next_update,
-            entries: u64::from(entries),
-            tbs_sha256,
+            entries: u64::from(beside.entries),
+            listed: u64::from(beside.listed),
+            tbs_sha256: beside.tbs_sha256,
             crl_bytes: head.size,
         }
     }

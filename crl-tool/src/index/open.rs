@@ -56,7 +56,7 @@ fn read(file: File, path: &Path) -> Result<Index, Fault> {
         return Err(Fault::Checksum);
     }
     let (head, tail) = frame.parse(&header)?;
-    let metadata = Metadata::new(&head, &tail, header.spki_sha256, header.entries, header.tbs_sha256);
+    let metadata = Metadata::new(&head, &tail, &header.beside());
     let seed = seed(&frame.before);
     Ok(Index { path: path.to_owned(), file, header, head, metadata, seed, lines })
 }

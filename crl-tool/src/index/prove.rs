@@ -6,14 +6,10 @@ use super::error::{Fault, OpenError};
 use super::header::Header;
 use super::line::Line;
 use super::table::{Layout, Table};
-use crate::crl::scan::{Scan, Scanned};
+use crate::crl::scan::Scanned;
 use crate::issuer::{Issuer, IssuerError, digest_bytes};
 use crate::signature::VerifyError;
-use crate::width::{length_of, position};
 use aws_lc_rs::digest::{Context, SHA256};
-use std::fs::File;
-use std::io::{self, Read};
-use std::os::unix::fs::FileExt;
 
 /// Why an index is not proved.
 #[derive(Debug, thiserror::Error)]
@@ -97,8 +93,7 @@ impl Index {
 
     /// Indexes the embedded CRL again and compares the result with what the file has.
     fn compare(&self) -> Result<Scanned, Fault> {
-        let embedded = Section { file: &self.file, at: Header::CRL, end: self.header.lane() };
-        let mut scan = Scan::start(embedded, self.header.crl_size)?;
+        let mut scan = self.scan()?;
         let mut table = Table::new(self.seed);
         while let Some((offset, entry)) = scan.next_entry()? {
             table.push(entry.serial, offset);
@@ -111,8 +106,9 @@ impl Index {
         let mut same =
             |line: Line| if lines.next() == Some(&line) { Ok(()) } else { Err(Fault::NotOfThisCrl) };
         let serial_at = |offset| Ok(serial_at(&self.file, &self.header.crl_entries, offset)?);
-        let Layout { home_lines, lines, offsets, .. } = table.lay_out(serial_at, &mut same)?;
-        if (home_lines, lines) != (self.header.home_lines, self.header.lines) {
+        let Layout { home_lines, lines, offsets } = table.lay_out(serial_at, &mut same)?;
+        let header = &self.header;
+        if (scanned.entries, home_lines, lines) != (header.listed, header.home_lines, header.lines) {
             return Err(Fault::NotOfThisCrl);
         }
         let mut expected = offsets.iter();
@@ -129,21 +125,5 @@ impl Index {
 
     fn refused(&self, fault: Fault) -> OpenError {
         OpenError { path: self.path.clone(), fault }
-    }
-}
-
-/// A part of a file.
-struct Section<'a> {
-    file: &'a File,
-    at: u64,
-    end: u64,
-}
-
-impl Read for Section<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let wanted = length_of(self.end - self.at).min(buffer.len());
-        let count = self.file.read_at(buffer.get_mut(..wanted).unwrap_or_default(), self.at)?;
-        self.at += position(count);
-        Ok(count)
     }
 }

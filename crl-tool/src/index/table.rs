@@ -26,8 +26,6 @@ pub(crate) struct Layout {
     pub(crate) lines: u32,
     /// For each entry in the order of the lines, where it lies in the CRL.
     pub(crate) offsets: Vec<u32>,
-    /// The entries that were left out because the CRL lists their serial before, too.
-    pub(crate) repeated: Vec<u32>,
 }
 
 impl Table {
@@ -56,7 +54,6 @@ impl Table {
         let home_lines = lines_for(self.entries);
         let mut filler = Filler { line: Line::empty(0), number: 0, emit };
         let mut offsets = Vec::with_capacity(length(self.entries));
-        let mut repeated = Vec::new();
         for (number, mut partition) in (0_u32..).zip(self.partitions) {
             partition.sort_unstable();
             for group in partition.chunk_by(|a, b| a >> 32 == b >> 32) {
@@ -64,7 +61,7 @@ impl Table {
                 for &record in group {
                     let (hash, offset) = unpack(number, record);
                     if group.len() > 1 && !seen.insert(serial_at(offset)?) {
-                        repeated.push(offset);
+                        // The CRL lists the serial before; what it says there counts.
                         continue;
                     }
                     filler.place(hash.home(home_lines), hash.fingerprint)?;
@@ -72,9 +69,8 @@ impl Table {
                 }
             }
         }
-        repeated.sort_unstable();
         let lines = filler.finish(home_lines)?;
-        Ok(Layout { home_lines, lines, offsets, repeated })
+        Ok(Layout { home_lines, lines, offsets })
     }
 }
 

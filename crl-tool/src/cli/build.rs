@@ -1,0 +1,96 @@
+//! `crl-tool build`
+
+use super::failure::Failure;
+use super::file::{self, Output, is_standard};
+use clap::Args;
+use crl_tool::{Index, MAX_CRL_BYTES, Metadata};
+use std::io::BufWriter;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// Verify a CRL and build its index
+///
+/// The CRL is read once, as DER or PEM. Its issuer must have signed it: the certificate's name and key, its right to
+/// sign CRLs, and the signature are checked. Whatever RFC 5280 forbids is refused, with the byte where it is. The index
+/// replaces an older one at once and only as a whole; on a failure, the older one stays.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Build {
+    /// The CRL, DER or PEM
+    #[arg(long, value_name = "FILE")]
+    crl: PathBuf,
+
+    /// The certificate of the CA that issued it, PEM or DER; repeat it, or pass several in one file, while a CA
+    /// changes its key
+    #[arg(long, value_name = "CA.pem", required = true)]
+    issuer: Vec<PathBuf>,
+
+    /// The index to write
+    #[arg(long, value_name = "FILE.crlx")]
+    out: PathBuf,
+
+    /// Write the JSON cache of Lambda authorizers, too: {"0x<serial in lower-case hex>": "", ...}
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+
+    /// Refuse larger CRLs
+    #[arg(long, value_name = "BYTES", default_value_t = MAX_CRL_BYTES)]
+    max_bytes: u32,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  crl-tool build --crl ca.crl --issuer ca.pem --out ca.crlx
+  crl-tool build --crl ca.crl --issuer old.pem --issuer new.pem --out ca.crlx --json ca.json
+  curl -fsS http://crl.example.com/ca.crl | crl-tool build --crl - --issuer ca.pem --out ca.crlx
+
+Exit codes: 0 built, 2 failed (nothing was replaced).";
+
+impl Build {
+    pub(crate) fn run(self) -> Result<ExitCode, Failure> {
+        self.refuse_shared_streams()?;
+        let issuers = file::issuers(&self.issuer)?;
+        let input = file::crl(&self.crl)?;
+        let out = Output::create(&self.out)?;
+        let json = self.json.as_deref().map(Output::create).transpose()?;
+
+        let built = crl_tool::Build::new(&issuers).max_bytes(self.max_bytes).write(input, out.file())?;
+        // What is published was opened as the proxy opens it.
+        let copy = out.file().try_clone().map_err(Failure::io("read", &self.out))?;
+        let index = Index::from_file(copy, &self.out)?;
+        if let Some(json) = &json {
+            index.write_json_cache(BufWriter::new(json.file()))?;
+        }
+        out.publish()?;
+        json.map(Output::publish).transpose()?;
+
+        if !is_standard(&self.out) && !self.json.as_deref().is_some_and(is_standard) {
+            println!("{}", summary(&built.metadata, built.bytes, &self.out));
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// Standard input can be read once, standard output written once.
+    fn refuse_shared_streams(&self) -> Result<(), Failure> {
+        let inputs = self.issuer.iter().chain([&self.crl]).filter(|path| is_standard(path)).count();
+        let outputs = self.json.iter().chain([&self.out]).filter(|path| is_standard(path)).count();
+        if inputs > 1 || outputs > 1 {
+            return Err(Failure::new("`-` twice for one stream", "name files for all but one of them"));
+        }
+        Ok(())
+    }
+}
+
+fn summary(metadata: &Metadata, bytes: u64, out: &Path) -> String {
+    let number = metadata.crl_number.map_or_else(String::new, |number| format!(" number {number}"));
+    let again = match metadata.listed - metadata.entries {
+        0 => String::new(),
+        repeats => format!(" ({repeats} listed again)"),
+    };
+    format!(
+        "{}: {} revoked{again}, CRL{number} of {}, {bytes} bytes",
+        out.display(),
+        metadata.entries,
+        metadata.issuer,
+    )
+}

@@ -1,0 +1,78 @@
+//! How a command fails: one sentence, and one that says how to go on.
+
+use crl_tool::{BuildError, CrlError, EntriesError, LookupError, OpenError, ProofError};
+use std::io;
+use std::path::Path;
+
+/// The exit code of every failure. 1 is a lookup's answer.
+pub(crate) const CODE: u8 = 2;
+
+/// Why a command failed.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    message: String,
+    hint: &'static str,
+}
+
+impl Failure {
+    pub(crate) fn new(message: impl Into<String>, hint: &'static str) -> Failure {
+        Failure { message: message.into(), hint }
+    }
+
+    /// For `map_err`: `verb` a file failed.
+    pub(crate) fn io(verb: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Failure {
+        let shown = path.display().to_string();
+        move |error| {
+            Failure::new(format!("{shown}: cannot {verb}: {error}"), "check the path and its permissions")
+        }
+    }
+
+    /// Prints it to standard error.
+    pub(crate) fn report(&self) {
+        eprintln!("crl-tool: {}\n  hint: {}", self.message, self.hint);
+    }
+}
+
+impl From<BuildError> for Failure {
+    fn from(error: BuildError) -> Failure {
+        Failure::new(error.to_string(), error.hint())
+    }
+}
+
+impl From<CrlError> for Failure {
+    fn from(error: CrlError) -> Failure {
+        Failure::new(error.to_string(), error.problem.hint())
+    }
+}
+
+impl From<OpenError> for Failure {
+    fn from(error: OpenError) -> Failure {
+        Failure::new(error.to_string(), error.fault.hint())
+    }
+}
+
+impl From<ProofError> for Failure {
+    fn from(error: ProofError) -> Failure {
+        Failure::new(error.to_string(), error.hint())
+    }
+}
+
+impl From<LookupError> for Failure {
+    fn from(error: LookupError) -> Failure {
+        Failure::new(error.to_string(), "treat the certificate as revoked, and build the index again")
+    }
+}
+
+impl From<EntriesError> for Failure {
+    fn from(error: EntriesError) -> Failure {
+        let hint = "check the space and the permissions where the file goes, and build the index again";
+        Failure::new(error.to_string(), hint)
+    }
+}
+
+/// Writing to standard output failed.
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Failure {
+        Failure::new(format!("standard output: cannot write: {error}"), "check where it goes to")
+    }
+}

@@ -1,0 +1,132 @@
+//! File arguments, any of which may be `-`.
+
+use super::failure::Failure;
+use crl_tool::{Draft, Index, Input, Issuer};
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+/// The most bytes of a file with certificates.
+const CERTIFICATES_LIMIT: u64 = 16 << 20;
+
+/// Whether `path` stands for standard input or output.
+pub(crate) fn is_standard(path: &Path) -> bool {
+    path == Path::new("-")
+}
+
+/// A CRL or an index: whichever a file turns out to be.
+pub(crate) enum Either {
+    Crl(Input),
+    Index(Box<Index>),
+}
+
+impl Either {
+    /// Opens a file and looks what it is.
+    pub(crate) fn open(path: &Path) -> Result<Either, Failure> {
+        if is_standard(path) {
+            let mut first = Vec::new();
+            io::stdin().take(8).read_to_end(&mut first).map_err(Failure::io("read", path))?;
+            let whole = io::Cursor::new(first.clone()).chain(io::stdin());
+            return if Index::is_index(&first) {
+                index_of_stream(whole).map(|index| Either::Index(Box::new(index)))
+            } else {
+                Ok(Either::Crl(Input::from_reader("standard input", whole)))
+            };
+        }
+        let mut first = Vec::new();
+        let file = File::open(path).map_err(Failure::io("read", path))?;
+        file.take(8).read_to_end(&mut first).map_err(Failure::io("read", path))?;
+        if Index::is_index(&first) {
+            Ok(Either::Index(Box::new(Index::open(path)?)))
+        } else {
+            Ok(Either::Crl(Input::open(path)?))
+        }
+    }
+}
+
+/// Opens an index, or says that a file is none.
+pub(crate) fn index(path: &Path) -> Result<Index, Failure> {
+    if is_standard(path) { index_of_stream(io::stdin()) } else { Ok(Index::open(path)?) }
+}
+
+/// An index is read at many places, so that one from a stream goes to a temporary file first.
+fn index_of_stream(mut stream: impl Read) -> Result<Index, Failure> {
+    let name = Path::new("standard input");
+    let mut file = tempfile::tempfile().map_err(Failure::io("copy to a temporary file", name))?;
+    io::copy(&mut stream, &mut file).map_err(Failure::io("copy to a temporary file", name))?;
+    Ok(Index::from_file(file, name)?)
+}
+
+/// Opens the CRL that a command reads.
+pub(crate) fn crl(path: &Path) -> Result<Input, Failure> {
+    if is_standard(path) { Ok(Input::stdin()) } else { Ok(Input::open(path)?) }
+}
+
+/// Reads a file with certificates as a whole.
+pub(crate) fn certificates(path: &Path) -> Result<Vec<u8>, Failure> {
+    let mut content = Vec::new();
+    let read = if is_standard(path) {
+        io::stdin().take(CERTIFICATES_LIMIT + 1).read_to_end(&mut content)
+    } else {
+        File::open(path).and_then(|file| file.take(CERTIFICATES_LIMIT + 1).read_to_end(&mut content))
+    };
+    match read.map(u64::try_from).map_err(Failure::io("read", path))? {
+        Ok(length) if length <= CERTIFICATES_LIMIT => Ok(content),
+        _ => Err(Failure::new(
+            format!("{}: over 16 MiB of certificates", path.display()),
+            "pass a file with the CA's certificate only",
+        )),
+    }
+}
+
+/// Reads the certificates of all `--issuer` files.
+pub(crate) fn issuers(paths: &[PathBuf]) -> Result<Vec<Issuer>, Failure> {
+    let mut issuers = Vec::new();
+    for path in paths {
+        let found = Issuer::from_file_content(&certificates(path)?).map_err(|error| {
+            Failure::new(format!("{}: {error}", path.display()), "pass the CA's certificate as PEM or DER")
+        })?;
+        issuers.extend(found);
+    }
+    Ok(issuers)
+}
+
+/// A file to be written: in its place when finished, or copied to standard output.
+pub(crate) enum Output {
+    File(PathBuf, Draft),
+    Standard(File),
+}
+
+impl Output {
+    pub(crate) fn create(path: &Path) -> Result<Output, Failure> {
+        if is_standard(path) {
+            let file = tempfile::tempfile().map_err(Failure::io("make a temporary file for", path))?;
+            return Ok(Output::Standard(file));
+        }
+        if path.is_dir() {
+            let message = format!("{}: a directory", path.display());
+            return Err(Failure::new(message, "pass the name of the file to write"));
+        }
+        let draft = Draft::new(path).map_err(Failure::io("write", path))?;
+        Ok(Output::File(path.to_owned(), draft))
+    }
+
+    pub(crate) fn file(&self) -> &File {
+        match self {
+            Output::File(_, draft) => draft.file(),
+            Output::Standard(file) => file,
+        }
+    }
+
+    pub(crate) fn publish(self) -> Result<(), Failure> {
+        match self {
+            Output::File(path, draft) => draft.publish().map_err(Failure::io("write", &path)),
+            Output::Standard(mut file) => {
+                file.seek(SeekFrom::Start(0))?;
+                let mut out = io::stdout().lock();
+                io::copy(&mut file, &mut out)?;
+                Ok(out.flush()?)
+            }
+        }
+    }
+}

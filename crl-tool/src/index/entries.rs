@@ -1,0 +1,113 @@
+//! Going through all entries of an index.
+
+use super::error::{Fault, LookupError, OpenError};
+use super::header::Header;
+use super::{Index, Revocation};
+use crate::crl::scan::Scan;
+use crate::problem::Flaw;
+use crate::serial::Serial;
+use crate::width::{length_of, position};
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::unix::fs::FileExt;
+
+/// Why not all entries could be gone through.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EntriesError {
+    /// The index is damaged.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The index is damaged.
+    #[error(transparent)]
+    Lookup(#[from] LookupError),
+    /// What was to be written could not be.
+    #[error("cannot write: {0}")]
+    Write(#[from] io::Error),
+}
+
+impl Index {
+    /// Calls `visit` for each revoked serial, once, in the order of the CRL.
+    ///
+    /// # Errors
+    /// The index is damaged, or `visit` failed.
+    pub fn each_entry<E>(&self, mut visit: impl FnMut(&Serial, &Revocation) -> Result<(), E>) -> Result<(), E>
+    where
+        E: From<OpenError> + From<LookupError>,
+    {
+        let refused = |flaw: Flaw| OpenError { path: self.path.clone(), fault: Fault::from(flaw) };
+        let mut scan = self.scan().map_err(refused)?;
+        while let Some((offset, entry)) = scan.next_entry().map_err(refused)? {
+            let serial = Serial::from_der_content(entry.serial)
+                .map_err(|error| refused(Flaw::new(u64::from(offset), error.into())))?;
+            // Where the CRL repeats serials, the index has the first entry of each.
+            let repeats = self.header.listed > self.header.entries
+                && self.find(&serial)?.is_none_or(|(first, _)| first != offset);
+            if !repeats {
+                visit(&serial, &Revocation::of(&entry))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the JSON cache that Lambda authorizers read: a flat object whose keys are `0x` and the serial in
+    /// lower-case hexadecimal without leading zeros, and whose values are empty strings.
+    ///
+    /// # Errors
+    /// The index is damaged or `out` cannot be written to.
+    pub fn write_json_cache(&self, mut out: impl Write) -> Result<(), EntriesError> {
+        let mut separator = "{";
+        self.each_entry(|serial, _| {
+            write!(out, "{separator}\"{}\": \"\"", json_key(serial))?;
+            separator = ", ";
+            Ok::<(), EntriesError>(())
+        })?;
+        if separator == "{" {
+            out.write_all(b"{")?;
+        }
+        out.write_all(b"}")?;
+        Ok(out.flush()?)
+    }
+
+    /// Reads the embedded CRL from its start.
+    pub(super) fn scan(&self) -> Result<Scan<Section<'_>>, Flaw> {
+        let embedded = Section { file: &self.file, at: Header::CRL, end: self.header.lane() };
+        Scan::start(embedded, self.header.crl_size)
+    }
+}
+
+/// The serial as Python's `hex` writes it.
+fn json_key(serial: &Serial) -> String {
+    let text = serial.to_string();
+    let (sign, digits) = text.strip_prefix('-').map_or(("", text.as_str()), |digits| ("-", digits));
+    let digits = digits.strip_prefix('0').filter(|rest| !rest.is_empty()).unwrap_or(digits);
+    format!("{sign}0x{digits}")
+}
+
+/// A part of a file.
+pub(super) struct Section<'a> {
+    file: &'a File,
+    at: u64,
+    end: u64,
+}
+
+impl Read for Section<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let wanted = length_of(self.end - self.at).min(buffer.len());
+        let count = self.file.read_at(buffer.get_mut(..wanted).unwrap_or_default(), self.at)?;
+        self.at += position(count);
+        Ok(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_keys_are_those_of_python() {
+        for (hex, key) in [("00", "0x0"), ("0a", "0xa"), ("10", "0x10"), ("0abc", "0xabc"), ("-01", "-0x1")] {
+            assert_eq!(json_key(&Serial::from_hex(hex).unwrap()), key);
+        }
+    }
+}

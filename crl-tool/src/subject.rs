@@ -1,0 +1,71 @@
+//! A certificate that an index is asked about.
+
+use crate::index::Index;
+use crate::issuer::IssuerError;
+use crate::name;
+use crate::serial::Serial;
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject;
+use x509_parser::extensions::ParsedExtension;
+use x509_parser::prelude::{FromDer, X509Certificate};
+
+/// What of a certificate matters to its revocation.
+#[derive(Clone, Debug)]
+pub struct Subject {
+    /// Its serial number.
+    pub serial: Serial,
+    /// Its issuer's name, as RFC 4514 writes it.
+    pub issuer: String,
+    issuer_der: Vec<u8>,
+    /// The key identifier of its issuer, if it names one.
+    authority_key_id: Option<Vec<u8>>,
+}
+
+impl Subject {
+    /// Reads the first certificate of a file, DER or PEM.
+    ///
+    /// # Errors
+    /// Refuses what is no certificate.
+    pub fn from_file_content(content: &[u8]) -> Result<Subject, IssuerError> {
+        if content.first() == Some(&crate::der::SEQUENCE) {
+            return Subject::from_der(content);
+        }
+        let certificate = CertificateDer::pem_slice_iter(content).next().ok_or(IssuerError::NoCertificate)?;
+        Subject::from_der(&certificate.map_err(|_details| IssuerError::NoCertificate)?)
+    }
+
+    /// Reads a certificate.
+    ///
+    /// # Errors
+    /// Refuses what is no certificate.
+    pub fn from_der(der: &[u8]) -> Result<Subject, IssuerError> {
+        let (_, certificate) =
+            X509Certificate::from_der(der).map_err(|_details| IssuerError::NotACertificate)?;
+        let serial = Serial::from_der_content(certificate.raw_serial())
+            .map_err(|_details| IssuerError::NotACertificate)?;
+        let issuer_der = certificate.issuer().as_raw().to_vec();
+        let authority_key_id = certificate.iter_extensions().find_map(|extension| {
+            if let ParsedExtension::AuthorityKeyIdentifier(id) = extension.parsed_extension() {
+                id.key_identifier.as_ref().map(|id| id.0.to_vec())
+            } else {
+                None
+            }
+        });
+        let issuer = name::rfc4514(&issuer_der).unwrap_or_default();
+        Ok(Subject { serial, issuer, issuer_der, authority_key_id })
+    }
+}
+
+impl Index {
+    /// Whether the index is of the certificate's issuer, as far as the certificate alone tells: the names are equal,
+    /// and the key identifiers do not differ. Whoever has the issuer's certificate compares [`crate::IssuerId`]s.
+    #[must_use]
+    pub fn covers(&self, subject: &Subject) -> bool {
+        let metadata = self.metadata();
+        let same_key = match (&metadata.authority_key_id, &subject.authority_key_id) {
+            (Some(ours), Some(theirs)) => ours == theirs,
+            (None, _) | (_, None) => true,
+        };
+        metadata.issuer_der == subject.issuer_der && same_key
+    }
+}
