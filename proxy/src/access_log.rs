@@ -1,6 +1,5 @@
 //! The access log: one line a request and one a refused connection, on standard output, never more and never fewer.
 
-use std::borrow::Cow;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -56,10 +55,10 @@ pub struct Line<'a> {
 pub struct Http<'a> {
     /// `HTTP/1.1` or `HTTP/2.0`.
     pub protocol: &'static str,
-    /// The method.
-    pub method: Cow<'a, str>,
-    /// The path and the query.
-    pub path: Cow<'a, str>,
+    /// The method; `-` when the head was refused unread.
+    pub method: &'a str,
+    /// The path and the query; `-` when the head was refused unread.
+    pub path: &'a str,
     /// The response's status.
     pub status: u16,
     /// From the request's head to the response's last byte.

@@ -183,7 +183,14 @@ impl Session {
         let number = self.requests.fetch_add(1, Ordering::Relaxed) + 1;
         let mut record = Record::begin(self.clone(), &request, number);
         let version = request.version();
-        let response = match self.forward(request, &record).await {
+        let answer = match self.guard.take_refusal() {
+            Some(refusal) => {
+                record.unread();
+                Err(refusal)
+            }
+            None => self.forward(request, &record).await,
+        };
+        let response = match answer {
             Ok(response) => {
                 record.answered(response.status());
                 response
@@ -206,9 +213,6 @@ impl Session {
         request: Request<Incoming>,
         record: &Record,
     ) -> Result<Response<ResponseBody>, Refusal> {
-        if let Some(refusal) = self.guard.take_refusal() {
-            return Err(refusal);
-        }
         let app = self.app();
         let permit = {
             let mut client = self.client.lock().unwrap_or_else(PoisonError::into_inner);

@@ -5,12 +5,12 @@
 //! with its name. So is one that is too large or too slow.
 //!
 //! A refused head is replaced by a harmless one, so that the refusal is answered in order, by the same code, and is
-//! recorded like every other: the service asks [`Guard::take_refusal`] first. After it, the connection reads end-of-file.
+//! recorded like every other: the service asks [`Guard::take_refusal`] first. What comes after it is read and forgotten.
 
 use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
@@ -84,10 +84,26 @@ pub struct Guarded<S> {
     held: BytesMut,
     /// Bytes that may pass and found no room in the reader's buffer.
     cleared: BytesMut,
-    /// Runs while a head is incomplete.
+    /// Runs while a head is incomplete, and while the last response is on its way.
     deadline: Option<Pin<Box<Sleep>>>,
-    over: bool,
+    state: Reading,
 }
+
+/// What reading is good for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reading {
+    /// Requests.
+    Requests,
+    /// Nothing: a head was refused, and is being answered.
+    Nothing,
+    /// Nothing, and hyper is to know: a body is broken.
+    EndOfFile,
+    /// The end that the client gives, so that it has read our last words.
+    Shutdown,
+}
+
+/// How long a client gets to read the last response before its connection is dropped.
+const LINGER: Duration = Duration::from_secs(1);
 
 impl<S> Guarded<S> {
     /// Guards `inner`. The service asks `guard`.
@@ -100,13 +116,13 @@ impl<S> Guarded<S> {
             held: BytesMut::new(),
             cleared: BytesMut::new(),
             deadline: None,
-            over: false,
+            state: Reading::Requests,
         }
     }
 
     /// Takes in what was read: what may pass goes to `cleared`, an incomplete head stays in `held`.
     fn admit(&mut self, mut bytes: BytesMut) {
-        while !bytes.is_empty() && !self.over {
+        while !bytes.is_empty() && self.state == Reading::Requests {
             match &mut self.framing {
                 Framing::Head => match Head::scan(&bytes, self.limits) {
                     Ok(Head::Incomplete) => {
@@ -136,7 +152,7 @@ impl<S> Guarded<S> {
                         }
                     }
                     // In the middle of a body there is no place for an answer: end-of-file, and hyper gives up.
-                    Err(_) => self.over = true,
+                    Err(_) => self.state = Reading::EndOfFile,
                 },
             }
         }
@@ -147,7 +163,7 @@ impl<S> Guarded<S> {
         self.cleared.extend_from_slice(REPLACEMENT);
         self.held.clear();
         self.deadline = None;
-        self.over = true;
+        self.state = Reading::Nothing;
     }
 
     fn hand_out(&mut self, buffer: &mut ReadBuf<'_>) {
@@ -167,6 +183,20 @@ impl<S> Guarded<S> {
     }
 }
 
+impl<S: AsyncRead + Unpin> Guarded<S> {
+    /// Reads and forgets until the client has no more to say.
+    fn poll_discard(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let mut scrap = [0; 4096];
+        loop {
+            let mut buffer = ReadBuf::new(&mut scrap);
+            match ready!(Pin::new(&mut self.inner).poll_read(context, &mut buffer)) {
+                Ok(()) if !buffer.filled().is_empty() => {}
+                Ok(()) | Err(_) => return Poll::Ready(()),
+            }
+        }
+    }
+}
+
 impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
     fn poll_read(
         self: Pin<&mut Self>,
@@ -179,8 +209,11 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
                 this.hand_out(buffer);
                 return Poll::Ready(Ok(()));
             }
-            if this.over || buffer.remaining() == 0 {
+            if this.state == Reading::EndOfFile || buffer.remaining() == 0 {
                 return Poll::Ready(Ok(()));
+            }
+            if this.state != Reading::Requests {
+                return this.poll_discard(context).map(Ok);
             }
             let before = buffer.filled().len();
             match Pin::new(&mut this.inner).poll_read(context, buffer) {
@@ -214,7 +247,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.get_mut().inner).poll_write(context, bytes)
     }
@@ -224,7 +257,17 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().inner).poll_shutdown(context)
+        let this = self.get_mut();
+        if this.state != Reading::Shutdown {
+            ready!(Pin::new(&mut this.inner).poll_shutdown(context))?;
+            this.state = Reading::Shutdown;
+            this.deadline = Some(Box::pin(sleep_until(Instant::now() + LINGER)));
+        }
+        // Bytes that nobody has read turn the close into a reset, which can overtake the response.
+        if this.poll_discard(context).is_ready() {
+            return Poll::Ready(Ok(()));
+        }
+        this.deadline.as_mut().map_or(Poll::Ready(()), |deadline| deadline.as_mut().poll(context)).map(Ok)
     }
 
     fn poll_write_vectored(

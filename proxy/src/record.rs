@@ -34,6 +34,8 @@ pub struct Record {
     refusal: Option<Refusal>,
     detail: Option<String>,
     bytes_out: u64,
+    /// Its head was refused before it was read: what stands for it is not to be shown.
+    unread: bool,
 }
 
 impl Record {
@@ -50,6 +52,7 @@ impl Record {
             refusal: None,
             detail: None,
             bytes_out: 0,
+            unread: false,
         }
     }
 
@@ -58,6 +61,11 @@ impl Record {
         self.session.app().metrics.refusal(&refusal);
         self.status = Some(refusal.status());
         self.refusal = Some(refusal);
+    }
+
+    /// The head could not be read.
+    pub fn unread(&mut self) {
+        self.unread = true;
     }
 
     /// The answer came from upstream.
@@ -90,8 +98,12 @@ impl Drop for Record {
             tls: Some(session.tls),
             http: Some(Http {
                 protocol: if self.version == Version::HTTP_2 { "HTTP/2.0" } else { "HTTP/1.1" },
-                method: self.method.as_str().into(),
-                path: self.uri.path_and_query().map_or("/", |target| target.as_str()).into(),
+                method: if self.unread { "-" } else { self.method.as_str() },
+                path: if self.unread {
+                    "-"
+                } else {
+                    self.uri.path_and_query().map_or("/", |target| target.as_str())
+                },
                 // 499 is what nginx writes for it; no response has it.
                 status: self.status.map_or(499, |status| status.as_u16()),
                 // To the microsecond.
