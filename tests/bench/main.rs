@@ -11,8 +11,10 @@ mod report;
 mod run;
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use postern_tests::Outcome;
 
 use crate::load::Mode;
 
@@ -64,14 +66,22 @@ pub(crate) struct Effort {
     pub(crate) json: Option<PathBuf>,
 }
 
-fn main() -> anyhow::Result<()> {
-    let arguments = Arguments::parse();
+fn main() -> ExitCode {
+    match measure(Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("bench: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn measure(arguments: Arguments) -> Outcome {
     // Before the runtime has threads: they inherit it.
     arena::stay_off_the_proxys_core()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     match arguments.command {
-        Command::Run { modes, effort } => run::run(&runtime, &modes, &effort)?,
-        Command::CrlCost { small, big, effort } => crl_cost::run(&runtime, [small, big], &effort)?,
+        Command::Run { modes, effort } => run::run(&runtime, &modes, &effort),
+        Command::CrlCost { small, big, effort } => crl_cost::run(&runtime, [small, big], &effort),
     }
-    Ok(())
 }

@@ -35,7 +35,7 @@ fn every_metric_is_there_and_typed() -> Outcome {
         ("postern_handshake_duration_seconds", "histogram"),
         ("postern_crl_age_seconds", "gauge"),
         ("postern_crl_next_update_seconds", "gauge"),
-        ("postern_certificate_expiry_seconds", "gauge"),
+        ("postern_server_certificate_expiry_seconds", "gauge"),
         ("postern_build_info", "gauge"),
         ("postern_reloads_total", "counter"),
     ] {
@@ -55,7 +55,7 @@ fn metrics_follow_what_happens() -> Outcome {
     stage.postern.metric_reaches("postern_request_duration_seconds_count", &[], 2.0)?;
     let metrics = stage.postern.metrics()?;
     assert_eq!(metrics.sum("postern_handshakes_total", &[]), 3.0);
-    assert_eq!(metrics.sum("postern_handshake_duration_seconds_count", &[]), 3.0);
+    assert_eq!(metrics.sum("postern_handshake_duration_seconds_count", &[]), 2.0, "of finished ones");
     assert_eq!(metrics.sum("postern_requests_total", &[("class", "2xx")]), 1.0);
     assert_eq!(metrics.sum("postern_requests_total", &[("class", "4xx")]), 1.0);
     assert_eq!(metrics.value("postern_build_info", &[("version", env!("CARGO_PKG_VERSION"))])?, 1.0);
@@ -63,7 +63,7 @@ fn metrics_follow_what_happens() -> Outcome {
     let age = metrics.value("postern_crl_age_seconds", &[])?;
     assert!((0.0..86_400.0).contains(&age), "{age}");
     assert!(metrics.value("postern_crl_next_update_seconds", &[])? > 0.0);
-    assert!(metrics.value("postern_certificate_expiry_seconds", &[])? > 0.0);
+    assert!(metrics.value("postern_server_certificate_expiry_seconds", &[])? > 0.0);
     stage.postern.metric_reaches("postern_connections_total", &[], 3.0)?;
     postern_tests::wait::until("all connections to end", || {
         Ok((stage.postern.metrics()?.sum("postern_connections_open", &[]) == 0.0).then_some(()))

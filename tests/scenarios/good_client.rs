@@ -65,7 +65,7 @@ fn the_chain_and_a_base64_subject_are_sent_when_asked_for() -> Outcome {
         "RFC 9440 §2.3: the leaf is not part of the chain"
     );
     let [subject] = echo.values("x-client-cert-sub")[..] else { panic!("{echo:?}") };
-    assert!(!subject.contains('='), "base64 of a short text has no CN= in it: {subject}");
+    assert!(!subject.contains("CN="), "{subject}");
     Ok(())
 }
 

@@ -41,7 +41,7 @@ impl Live {
     fn reload_in_vain(&self, file: &str) -> Outcome {
         let failures = || {
             Ok::<_, Failure>(
-                self.stage.postern.metrics()?.sum("postern_reloads_total", &[("result", "failure")]),
+                self.stage.postern.metrics()?.sum("postern_reloads_total", &[("result", "kept_last_good")]),
             )
         };
         let before = failures()?;
@@ -71,7 +71,7 @@ fn a_new_server_certificate_is_presented() -> Outcome {
     };
     assert_eq!(call(&renewed)?.status, 200);
     assert_eq!(call(&live.stage.pki)?.exit, 60, "the old one is gone");
-    assert_eq!(live.stage.postern.metrics()?.sum("postern_reloads_total", &[("result", "success")]), 1.0);
+    assert_eq!(live.stage.postern.metrics()?.sum("postern_reloads_total", &[("result", "applied")]), 1.0);
     Ok(())
 }
 
@@ -85,7 +85,7 @@ fn a_new_trust_bundle_changes_who_is_believed() -> Outcome {
     live.stage.postern.reload()?;
     assert_eq!(live.stage.curl("good", "/").call()?.status, 0);
     live.stage.postern.refused("unknown_issuer")?;
-    assert_eq!(open.get("/")?.status, 403, "open connections too");
+    assert!(open.until_closed()?.is_empty(), "open connections too");
     Ok(())
 }
 
@@ -109,7 +109,7 @@ fn empty_and_broken_files_are_kept_out() -> Outcome {
         live.replace(file, &good)?;
     }
     live.stage.postern.reload()?;
-    assert_eq!(live.stage.postern.metrics()?.sum("postern_reloads_total", &[("result", "success")]), 1.0);
+    assert_eq!(live.stage.postern.metrics()?.sum("postern_reloads_total", &[("result", "applied")]), 1.0);
     Ok(())
 }
 
@@ -131,6 +131,6 @@ fn an_older_crl_is_not_taken_back() -> Outcome {
     files::write(&index, old)?;
     stage.postern.reload()?;
     assert_eq!(stage.curl("good", "/").call()?.status, 0, "RFC 5280 §5.2.3: an older number is a replay");
-    assert_eq!(stage.postern.metrics()?.sum("postern_reloads_total", &[("result", "failure")]), 1.0);
+    assert_eq!(stage.postern.metrics()?.sum("postern_reloads_total", &[("result", "kept_last_good")]), 1.0);
     Ok(())
 }

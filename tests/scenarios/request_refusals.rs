@@ -159,7 +159,7 @@ fn half_a_head_meets_its_deadline() -> Outcome {
 
 #[test]
 fn an_idle_connection_is_closed_without_a_refusal() -> Outcome {
-    let stage = Stage::set_with(|config| config.raw("limits.header_timeout_ms", 200))?;
+    let stage = Stage::set_with(|config| config.raw("limits.idle_timeout_ms", 200))?;
     let mut connection = stage.connect("good", Version::Tls13)?;
     assert_eq!(connection.get("/")?.status, 200);
     assert!(connection.until_closed()?.is_empty());

@@ -69,6 +69,9 @@ pub enum Failure {
         /// What the operating system said.
         source: io::Error,
     },
+    /// A server of the playground is gone.
+    #[error("a server ended on its own; its last words are above")]
+    ServerEnded,
     /// A connection to a server under test failed.
     #[error("connection: {0}")]
     Connection(#[from] io::Error),
@@ -102,6 +105,17 @@ pub enum Failure {
     /// A certificate or CRL could not be made.
     #[error("certificates: {0}")]
     Certificates(#[from] rcgen::Error),
+}
+
+impl Failure {
+    /// Itself, with what a program said if it was awaited in vain.
+    #[must_use]
+    pub fn with_output(mut self, output: &str) -> Self {
+        if let Self::Deadline { context, .. } = &mut self {
+            *context += &format!("\n{output}");
+        }
+        self
+    }
 }
 
 /// A failed test prints the `Debug` form of its error: a sentence serves better than a structure.

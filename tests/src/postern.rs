@@ -233,14 +233,14 @@ impl Postern {
         })
     }
 
-    /// Waits for the line about the request for this path.
+    /// Waits for the line about the request for this path, whatever its query.
     ///
     /// # Errors
     ///
     /// As [`Postern::logged`].
     pub fn requested(&self, path: &str) -> Result<Entry, Failure> {
         self.logged(&format!("a request for {path}"), |entry| {
-            entry.is("request") && entry.text("path") == Some(path)
+            entry.is("request") && entry.text("path").and_then(|it| it.split('?').next()) == Some(path)
         })
     }
 

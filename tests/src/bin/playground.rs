@@ -2,11 +2,12 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
 use clap::Parser;
 use postern_tests::playground::{Playground, Settings};
+use postern_tests::{Failure, Outcome};
 
 /// How often to look whether the servers still run.
 const WATCH: Duration = Duration::from_millis(500);
@@ -29,30 +30,39 @@ struct Arguments {
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> anyhow::Result<()> {
-    let Arguments { address, admin, pki } = Arguments::parse();
+async fn main() -> ExitCode {
+    match run(Arguments::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("playground: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(Arguments { address, admin, pki }: Arguments) -> Outcome {
     // Listened for from the start, so that Ctrl-C never leaves a server behind.
     let mut interrupt = std::pin::pin!(postern_tests::interrupt());
     let start = tokio::task::spawn_blocking(move || Playground::start(&Settings { address, admin, pki }));
     let mut playground = tokio::select! {
         biased;
-        signal = &mut interrupt => return signal.context("cannot listen for signals"),
-        started = start => started??,
+        signal = &mut interrupt => return Ok(signal?),
+        started = start => started.map_err(std::io::Error::from)??,
     };
     println!("{playground}");
     loop {
         tokio::select! {
             biased;
             signal = &mut interrupt => {
-                signal.context("cannot listen for signals")?;
-                return Ok(playground.stop()?);
+                signal?;
+                return playground.stop();
             }
             () = tokio::time::sleep(WATCH) => {}
         }
         if !playground.is_running()? {
             match tokio::time::timeout(GRACE, &mut interrupt).await {
-                Ok(signal) => return signal.context("cannot listen for signals"),
-                Err(_elapsed) => bail!("a server ended on its own; its last words are above"),
+                Ok(signal) => return Ok(signal?),
+                Err(_elapsed) => return Err(Failure::ServerEnded),
             }
         }
     }

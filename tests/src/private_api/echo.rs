@@ -91,6 +91,11 @@ pub(super) async fn respond(request: Request<Incoming>, visit: Visit, api: &str)
     response
 }
 
+/// Reads a body to its end and forgets it.
+pub(super) async fn discard(mut body: Incoming) {
+    while let Some(Ok(_)) = body.frame().await {}
+}
+
 async fn read(mut body: Incoming) -> ReceivedBody {
     let mut hash = digest::Context::new(&digest::SHA256);
     let (mut bytes, mut start, mut error) = (0, Vec::new(), None);

@@ -48,7 +48,11 @@ pub(super) async fn answer(
             echo::respond(request, visit, api).await
         }
         ("status", code) => match code.parse::<StatusCode>() {
-            Ok(status) => message(status, status.canonical_reason().unwrap_or("as you asked")),
+            // Answers before it has read the body, and goes on reading, so that the answer is not lost in a reset.
+            Ok(status) => {
+                tokio::spawn(echo::discard(request.into_body()));
+                message(status, status.canonical_reason().unwrap_or("as you asked"))
+            }
             Err(_) => message(StatusCode::BAD_REQUEST, "not a status code"),
         },
         ("bytes", count) => match count.parse::<u64>() {
