@@ -87,7 +87,7 @@ impl VerifyError {
                 "pass the CA's own certificate; if this is it, the CA must not sign CRLs with this key"
             }
             VerifyError::UnsupportedAlgorithm { .. } => {
-                "have the CA sign with RSA (PKCS#1 v1.5 or PSS), ECDSA or Ed25519 and SHA-256, 384 or 512"
+                "have the CA sign with RSA (PKCS#1 v1.5 or PSS) or ECDSA over SHA-256, 384 or 512, with Ed25519 or with ML-DSA"
             }
             VerifyError::KeyKind { .. } | VerifyError::Signature => {
                 "check that CRL and certificate are of one CA, and fetch the CRL again"
@@ -138,6 +138,9 @@ static SCHEMES: &[Scheme] = schemes! {
     "ECDSA with SHA-512" ECDSA_SHA512 SHA512 => ECDSA_P256 ECDSA_P256_SHA512_ASN1,
         ECDSA_P384 ECDSA_P384_SHA512_ASN1, ECDSA_P521 ECDSA_P521_SHA512_ASN1;
     "Ed25519" ED25519 None => ED25519 ED25519;
+    "ML-DSA-44" ML_DSA_44 None => ML_DSA_44 ML_DSA_44;
+    "ML-DSA-65" ML_DSA_65 None => ML_DSA_65 ML_DSA_65;
+    "ML-DSA-87" ML_DSA_87 None => ML_DSA_87 ML_DSA_87;
 };
 
 impl Scheme {

@@ -52,6 +52,7 @@ impl<R: Read> Scan<R> {
         if bytes.is_empty() {
             return Err(Flaw::new(0, Problem::Empty));
         }
+        let bytes = bytes.get(..head::LIMIT).unwrap_or(bytes);
         let head = Head::read(bytes)?;
         if head.size > u64::from(max_bytes) {
             return Err(Flaw::new(0, Problem::TooLarge { size: head.size, limit: max_bytes }));
@@ -94,7 +95,7 @@ impl<R: Read> Scan<R> {
             return Ok(None);
         }
         let bytes = self.window.fill(left.min(entry::LIMIT)).map_err(|problem| Flaw::new(at, problem))?;
-        let bytes = bytes.get(..left).unwrap_or(bytes);
+        let bytes = bytes.get(..left.min(entry::LIMIT)).unwrap_or(bytes);
         let entry = Entry::read(bytes, at).map_err(|flaw| {
             flaw.cut_off("an entry", bytes.len(), entry::LIMIT, position(left - bytes.len()))
         })?;

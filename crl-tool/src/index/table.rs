@@ -57,11 +57,13 @@ impl Table {
         for (number, mut partition) in (0_u32..).zip(self.partitions) {
             partition.sort_unstable();
             for group in partition.chunk_by(|a, b| a >> 32 == b >> 32) {
-                let mut seen = HashSet::new();
+                let mut seen = (group.len() > 1).then(HashSet::new);
                 for &record in group {
                     let (hash, offset) = unpack(number, record);
-                    if group.len() > 1 && !seen.insert(serial_at(offset)?) {
-                        // The CRL lists the serial before; what it says there counts.
+                    // The CRL may list a serial twice. What it says first counts.
+                    if let Some(seen) = &mut seen
+                        && !seen.insert(serial_at(offset)?)
+                    {
                         continue;
                     }
                     filler.place(hash.home(home_lines), hash.fingerprint)?;

@@ -1,0 +1,255 @@
+//! The binary: exit codes, streams, and that a file is replaced as a whole or not at all.
+
+use crate::der::{entry, reason};
+use crate::forge::{Ca, Crl, pem};
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use tempfile::TempDir;
+
+struct Stage {
+    directory: TempDir,
+    ca: Ca,
+}
+
+impl Stage {
+    /// A CA and its CRL, which revokes 1 for keyCompromise.
+    fn set() -> Stage {
+        let stage = Stage { directory: tempfile::tempdir().unwrap(), ca: Ca::new() };
+        stage.write("ca.pem", stage.ca.pem().as_bytes());
+        stage.write("ca.crl", &stage.crl());
+        stage
+    }
+
+    fn crl(&self) -> Vec<u8> {
+        Crl::of(&self.ca).entries(&[entry(&[1], &[reason(1)]), entry(&[2], &[])]).signed_by(&self.ca)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    fn write(&self, name: &str, content: &[u8]) {
+        fs::File::create(self.path(name)).unwrap().write_all(content).unwrap();
+    }
+
+    fn read(&self, name: &str) -> Vec<u8> {
+        fs::read(self.path(name)).unwrap()
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_crl-tool"));
+        command.current_dir(self.directory.path()).args(arguments);
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).stdin(Stdio::null()).output().unwrap()
+    }
+
+    fn run_with(&self, stdin: &[u8], arguments: &[&str]) -> Output {
+        let mut child = self
+            .command(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // A command that refuses early closes its end.
+        let _ = child.stdin.take().unwrap().write_all(stdin);
+        child.wait_with_output().unwrap()
+    }
+
+    fn names(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.directory.path()).unwrap();
+        let mut names: Vec<String> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+}
+
+const BUILD: [&str; 7] = ["build", "--crl", "ca.crl", "--issuer", "ca.pem", "--out", "ca.crlx"];
+
+fn code(output: &Output) -> i32 {
+    output.status.code().unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+#[test]
+fn lookup_answers_by_its_exit_code() {
+    let stage = Stage::set();
+    assert_eq!(code(&stage.run(&BUILD)), 0);
+    let revoked = stage.run(&["lookup", "ca.crlx", "--serial", "0x01"]);
+    assert_eq!(
+        (code(&revoked), &*stdout(&revoked)),
+        (1, "revoked: 01, keyCompromise, since 2026-01-02T03:04:05Z\n")
+    );
+    let revoked = stage.run(&["lookup", "ca.crlx", "--serial", "2"]);
+    assert_eq!(
+        (code(&revoked), &*stdout(&revoked)),
+        (1, "revoked: 02, no reason given, since 2026-01-02T03:04:05Z\n")
+    );
+    let good = stage.run(&["lookup", "ca.crlx", "--serial", "03"]);
+    assert_eq!((code(&good), &*stdout(&good)), (0, "not revoked: 03\n"));
+    assert_eq!(code(&stage.run(&["lookup", "ca.crlx", "--serial", "-1"])), 0);
+    for bad in [
+        &["lookup", "ca.crlx", "--serial", "zz"][..],
+        &["lookup", "ca.crlx"],
+        &["lookup", "ca.crl", "--serial", "1"],
+        &["lookup", "absent.crlx", "--serial", "1"],
+        &["lookup", "ca.crlx", "--cert", "ca.crl"],
+        &["lookup", "ca.crlx", "--serial", "1", "--cert", "ca.pem"],
+    ] {
+        let output = stage.run(bad);
+        assert_eq!(code(&output), 2, "{bad:?}");
+        assert!(!output.stderr.is_empty() && output.stdout.is_empty(), "{bad:?}");
+    }
+}
+
+#[test]
+fn a_certificate_is_looked_up_with_its_own_issuer_only() {
+    let stage = Stage::set();
+    assert_eq!(code(&stage.run(&BUILD)), 0);
+    // The CA signed itself, so that it is its own issuer.
+    assert_eq!(code(&stage.run(&["lookup", "ca.crlx", "--cert", "ca.pem"])), 0);
+    let other = Ca::with_params(rcgen::KeyPair::generate().unwrap(), stage.ca.algorithm, |params| {
+        params.use_authority_key_identifier_extension = true;
+    });
+    stage.write("other.pem", other.pem().as_bytes());
+    let refused = stage.run(&["lookup", "ca.crlx", "--cert", "other.pem"]);
+    assert_eq!(code(&refused), 2);
+    assert!(stderr(&refused).contains("another key"), "{}", stderr(&refused));
+}
+
+#[test]
+fn every_file_may_be_a_stream() {
+    let stage = Stage::set();
+    assert_eq!(code(&stage.run(&BUILD)), 0);
+    let expected = stage.read("ca.crlx");
+    let crl = stage.crl();
+    let text = pem("X509 CRL", &stage.read("ca.crl"));
+    for stdin in [stage.read("ca.crl"), text.into_bytes()] {
+        let built = stage.run_with(&stdin, &["build", "--crl", "-", "--issuer", "ca.pem", "--out", "-"]);
+        assert_eq!(code(&built), 0, "{}", stderr(&built));
+        assert_eq!(built.stdout, expected);
+        let verified = stage.run_with(&stdin, &["verify", "-", "--issuer", "ca.pem"]);
+        assert_eq!(code(&verified), 0, "{}", stderr(&verified));
+    }
+    let issuer = stage.ca.pem();
+    let arguments = ["build", "--crl", "ca.crl", "--issuer", "-", "--out", "again.crlx"];
+    assert_eq!(code(&stage.run_with(issuer.as_bytes(), &arguments)), 0);
+    assert_eq!(stage.read("again.crlx"), expected);
+    assert_eq!(code(&stage.run_with(&expected, &["lookup", "-", "--serial", "1"])), 1);
+    assert_eq!(code(&stage.run_with(&expected, &["inspect", "-"])), 0);
+    assert_eq!(code(&stage.run_with(&expected, &["verify", "-", "--issuer", "ca.pem"])), 0);
+    let twice = stage.run_with(&crl, &["build", "--crl", "-", "--issuer", "-", "--out", "x.crlx"]);
+    assert_eq!(code(&twice), 2);
+}
+
+#[test]
+fn the_json_cache_is_that_of_the_authorizers() {
+    let stage = Stage::set();
+    let built = stage.run(&[&BUILD[..], &["--json", "ca.json"]].concat());
+    assert_eq!(code(&built), 0, "{}", stderr(&built));
+    assert_eq!(stage.read("ca.json"), b"{\"0x1\": \"\", \"0x2\": \"\"}");
+}
+
+#[test]
+fn inspect_shows_the_metadata() {
+    let stage = Stage::set();
+    assert_eq!(code(&stage.run(&BUILD)), 0);
+    let text = stdout(&stage.run(&["inspect", "ca.crlx"]));
+    assert!(text.contains("issuer       CN=Forge\n") && text.contains("crl number   4097\n"), "{text}");
+    let json = stage.run(&["inspect", "ca.crlx", "--format", "json"]);
+    let json: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
+    assert_eq!(json["entries"], 2);
+    assert_eq!(json["next_update"], "2027-01-01T00:00:00Z");
+    assert_eq!(code(&stage.run(&["inspect", "ca.crl"])), 2);
+}
+
+#[test]
+fn a_failure_leaves_the_old_index_and_nothing_else() {
+    let stage = Stage::set();
+    assert_eq!(code(&stage.run(&BUILD)), 0);
+    let (before, names) = (stage.read("ca.crlx"), stage.names());
+    let mut crl = stage.crl();
+    let last = crl.len() - 1;
+    crl[last] ^= 1;
+    stage.write("ca.crl", &crl);
+    let failed = stage.run(&[&BUILD[..], &["--json", "ca.json"]].concat());
+    assert_eq!(code(&failed), 2);
+    let message = stderr(&failed);
+    assert!(message.starts_with("crl-tool: ca.crl: ") && message.contains("signature"), "{message}");
+    assert!(message.contains("\n  hint: "), "{message}");
+    assert_eq!((stage.read("ca.crlx"), stage.names()), (before, names));
+}
+
+#[test]
+fn errors_name_the_input_and_the_byte() {
+    let stage = Stage::set();
+    let crl = stage.crl();
+    stage.write("ca.crl", &crl[..crl.len() - 10]);
+    let message = stderr(&stage.run(&BUILD));
+    assert!(message.contains("ca.crl: byte ") && message.contains("10 bytes early"), "{message}");
+    stage.write("ca.crl", b"");
+    assert!(stderr(&stage.run(&BUILD)).contains("empty"));
+    for missing in ["--crl", "--issuer"] {
+        let mut arguments = BUILD;
+        let at = arguments.iter().position(|argument| *argument == missing).unwrap() + 1;
+        arguments[at] = "absent";
+        let output = stage.run(&arguments);
+        assert_eq!(code(&output), 2);
+        assert!(stderr(&output).contains("absent: "), "{}", stderr(&output));
+    }
+    let nowhere = stage.run(&["build", "--crl", "ca.crl", "--issuer", "ca.pem", "--out", "no/such/ca.crlx"]);
+    assert!(stderr(&nowhere).contains("no/such/ca.crlx: cannot write"), "{}", stderr(&nowhere));
+}
+
+#[test]
+fn readers_never_see_a_part_of_a_file() {
+    let stage = Stage::set();
+    assert_eq!(code(&stage.run(&BUILD)), 0);
+    let before = stage.read("ca.crlx");
+    // A build that waits for the rest of its CRL, and is killed.
+    let mut child = stage
+        .command(&["build", "--crl", "-", "--issuer", "ca.pem", "--out", "ca.crlx"])
+        .stdin(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(&stage.crl()[..100]).unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(stage.read("ca.crlx"), before);
+    // Whatever a killed build leaves behind does not stop the next one.
+    assert_eq!(code(&stage.run(&BUILD)), 0);
+    assert_eq!(stage.read("ca.crlx"), before);
+    assert_eq!(mode(&stage.path("ca.crlx")) & 0o200, 0o200);
+}
+
+fn mode(path: &Path) -> u32 {
+    std::os::unix::fs::PermissionsExt::mode(&fs::metadata(path).unwrap().permissions())
+}
+
+#[test]
+fn usage_errors_exit_with_2_and_help_with_0() {
+    let stage = Stage::set();
+    assert_eq!(code(&stage.run(&["build"])), 2);
+    assert_eq!(code(&stage.run(&["frobnicate"])), 2);
+    for command in ["build", "inspect", "lookup", "verify"] {
+        let help = stage.run(&[command, "--help"]);
+        assert_eq!(code(&help), 0);
+        assert!(stdout(&help).contains("Exit codes:"), "{command}");
+    }
+    assert!(stdout(&stage.run(&["--version"])).starts_with("crl-tool "));
+}

@@ -1,0 +1,71 @@
+//! The bytes of the format, pinned. A change here is a change of the format and asks for a new version.
+
+use crate::der::{entry, reason};
+use crate::forge::{Ca, Crl, index_bytes};
+use crl_tool::{Build, Index, Input, Issuer, Lookup, Reason, Serial};
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+fn golden(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name)
+}
+
+fn issuers() -> Vec<Issuer> {
+    Issuer::from_file_content(&fs::read(golden("ca.pem")).unwrap()).unwrap()
+}
+
+#[test]
+fn indexes_have_the_same_bytes_forever() {
+    for name in ["empty", "small", "overflow"] {
+        let file = tempfile::tempfile().unwrap();
+        let input = Input::open(&golden(&format!("{name}.crl"))).unwrap();
+        let built = Build::new(&issuers()).write(input, &file).unwrap();
+        let mut bytes = vec![0; usize::try_from(built.bytes).unwrap()];
+        file.read_exact_at(&mut bytes, 0).unwrap();
+        assert_eq!(bytes, fs::read(golden(&format!("{name}.crlx"))).unwrap(), "{name}");
+    }
+}
+
+/// Writes the files anew, with another key.
+#[test]
+#[ignore = "only for a new version of the format"]
+fn make_the_golden_files() {
+    let ca = Ca::new();
+    let write = |name: &str, bytes: &[u8]| fs::File::create(golden(name)).unwrap().write_all(bytes).unwrap();
+    let write_both = |name: &str, crl: &[u8]| {
+        write(&format!("{name}.crl"), crl);
+        write(&format!("{name}.crlx"), &index_bytes(crl, &ca));
+    };
+    write("ca.pem", ca.pem().as_bytes());
+    write_both("empty", &Crl::of(&ca).signed_by(&ca));
+    let small =
+        [entry(&[0x10, 0x01], &[reason(1)]), entry(&[0x10, 0x02], &[]), entry(&[0x10, 0x03], &[reason(6)])];
+    write_both("small", &Crl::of(&ca).entries(&small).signed_by(&ca));
+    // A CRL whose last line overflows, so that there is a line that nothing hashes to.
+    let overflowing = (0_u32..)
+        .map(|attempt| {
+            let serials = (0..100_u8).map(|number| [&[0x10], &attempt.to_be_bytes()[..], &[number]].concat());
+            let entries: Vec<Vec<u8>> = serials.map(|serial| entry(&serial, &[])).collect();
+            Crl::of(&ca).entries(&entries).signed_by(&ca)
+        })
+        .find(|crl| {
+            let bytes = index_bytes(crl, &ca);
+            bytes[36..40] != bytes[40..44]
+        });
+    write_both("overflow", &overflowing.unwrap());
+}
+
+#[test]
+fn the_pinned_bytes_are_read() {
+    let index = Index::open(&golden("small.crlx")).unwrap();
+    index.check_crl().unwrap();
+    index.verify_by(&issuers()).unwrap();
+    assert_eq!(index.metadata().entries, 3);
+    let Lookup::Revoked(revocation) = index.lookup(&Serial::from_hex("1001").unwrap()).unwrap() else {
+        panic!("not revoked");
+    };
+    assert_eq!(revocation.reason, Some(Reason::KeyCompromise));
+    assert_eq!(index.lookup(&Serial::from_hex("1004").unwrap()).unwrap(), Lookup::NotRevoked);
+}

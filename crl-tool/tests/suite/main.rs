@@ -1,0 +1,16 @@
+//! The library and the binary against CRLs forged at run time, good ones and bad ones.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "the lint's exception for tests does not reach helpers outside of test functions"
+)]
+
+mod binding;
+mod command_line;
+mod damage;
+mod der;
+mod exactness;
+mod forge;
+mod golden;
+mod rfc5280;
