@@ -43,8 +43,13 @@ pub(crate) fn run(runtime: &Runtime, entries: [u64; 2], effort: &Effort) -> Resu
     let mut rounds = [Rounds::default(), Rounds::default()];
     let [small_index, big_index] = indexes;
     let indexes = [small_index?, big_index?];
-    for _ in 0..effort.rounds {
-        for (rounds, index) in rounds.iter_mut().zip(&indexes) {
+    for round in 0..effort.rounds {
+        let mut turns: Vec<_> = rounds.iter_mut().zip(&indexes).collect();
+        // A B, then B A: whatever drifts, drifts against both.
+        if round % 2 == 1 {
+            turns.reverse();
+        }
+        for (rounds, index) in turns {
             files::write(&pki.path("crl/intermediate.crlx"), index)?;
             let arena = Arena::set(&pki, &upstream)?;
             rounds.samples.push(arena.measure(runtime, &load)?);

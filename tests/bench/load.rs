@@ -36,13 +36,24 @@ pub(crate) enum Mode {
     Http2,
 }
 
+impl Mode {
+    /// Enough to keep the proxy busy.
+    fn connections(self) -> u32 {
+        match self {
+            Self::Http1 => 64,
+            Self::Handshake | Self::Http2 => 8,
+        }
+    }
+}
+
 /// How much of what.
 #[derive(Clone, Copy)]
 pub(crate) struct Load<'a> {
     pub(crate) pki: &'a Pki,
     pub(crate) mode: Mode,
-    pub(crate) connections: u32,
     pub(crate) operations: u32,
+    /// The mode's own number unless it is given.
+    pub(crate) connections: Option<u32>,
 }
 
 /// What came of it.
@@ -75,7 +86,7 @@ impl Load<'_> {
         let client = Arc::new(Client { address, tls: TlsConnector::from(Arc::new(config)), left, body });
         let start = Instant::now();
         let mut clients = JoinSet::new();
-        for _ in 0..self.connections {
+        for _ in 0..self.connections.unwrap_or(self.mode.connections()) {
             let client = client.clone();
             match self.mode {
                 Mode::Handshake => clients.spawn(async move { client.handshakes().await }),

@@ -56,11 +56,11 @@ pub(crate) struct Effort {
     #[arg(long, default_value_t = 5_000)]
     pub(crate) operations: u32,
     /// Measurements of each kind
-    #[arg(long, default_value_t = 5)]
+    #[arg(long, default_value_t = 10)]
     pub(crate) rounds: u32,
-    /// Connections at a time
-    #[arg(long, default_value_t = 8)]
-    pub(crate) connections: u32,
+    /// Connections at a time; by default 64 for keep-alive HTTP/1.1, and 8 otherwise
+    #[arg(long)]
+    pub(crate) connections: Option<u32>,
     /// Also write the figures to this file, as JSON
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,

@@ -2,6 +2,7 @@
 
 mod access_log;
 mod admin;
+mod bench;
 mod bodies;
 mod certificate_refusals;
 mod command_line;

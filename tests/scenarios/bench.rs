@@ -1,0 +1,39 @@
+//! The load generator checks what it gets and counts what it should; its figures are nobody's business here.
+
+use std::process::Command;
+
+use postern_tests::process::run;
+use postern_tests::{Failure, Outcome, files};
+use serde_json::Value;
+
+#[test]
+fn every_operation_is_answered_and_counted() -> Outcome {
+    let figures = bench(&["run", "--rounds", "1", "--operations", "50"])?;
+    let rows = figures.as_array().cloned().unwrap_or_default();
+    assert_eq!(rows.len(), 3, "{figures}");
+    for row in rows {
+        assert_eq!((&row["operations"], &row["errors"]), (&Value::from(50), &Value::from(0)), "{row}");
+        assert!(row["cpu_us_per_operation"]["median"].as_f64() > Some(1.0), "{row}");
+    }
+    Ok(())
+}
+
+#[test]
+fn the_cost_of_a_big_crl_is_a_ratio() -> Outcome {
+    let figures = bench(&["crl-cost", "--rounds", "2", "--operations", "20", "--big", "5000"])?;
+    assert_eq!(figures["crls"][1]["entries"], 5000, "{figures}");
+    assert_eq!(figures["crls"][1]["handshake"]["errors"], 0, "{figures}");
+    assert!(figures["cpu_ratio"]["median"].as_f64() > Some(0.0), "{figures}");
+    Ok(())
+}
+
+fn bench(arguments: &[&str]) -> Result<Value, Failure> {
+    let directory = files::temporary_directory()?;
+    let json = directory.path().join("figures.json");
+    run("bench", Command::new(env!("CARGO_BIN_EXE_bench")).args(arguments).arg("--json").arg(&json))?
+        .success()?;
+    let text = String::from_utf8_lossy(&files::read(&json)?).into_owned();
+    let report: Value =
+        serde_json::from_str(&text).map_err(|source| Failure::Json { what: "the report", source, text })?;
+    report.get("figures").cloned().ok_or_else(|| Failure::Missing(format!("figures of {report}")))
+}
