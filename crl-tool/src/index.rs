@@ -28,7 +28,7 @@ use time::OffsetDateTime;
 /// Bytes of an entry that one read fetches; more are fetched in the rare case that an entry is longer.
 const USUAL_ENTRY: usize = 128;
 
-/// An open index: the lines in memory, offsets and CRL read from the file when a fingerprint matches.
+/// An open index: lines and offsets in memory, the CRL read from the file when a fingerprint matches.
 ///
 /// Everything in memory was checked when the file was opened, so that a lookup cannot panic. Replace the file only by
 /// renaming another one over it: this index then keeps reading the old file.
@@ -41,6 +41,8 @@ pub struct Index {
     metadata: Metadata,
     seed: u64,
     lines: Vec<Line>,
+    /// Of each serial in the order of the lines, where its entry lies in the CRL.
+    offsets: Vec<u32>,
 }
 
 /// The answer to a lookup.
@@ -83,7 +85,7 @@ impl Index {
     /// Bytes of memory that the index holds while it is open.
     #[must_use]
     pub fn memory(&self) -> usize {
-        self.lines.len().saturating_mul(Line::SIZE)
+        size_of_val(self.lines.as_slice()) + size_of_val(self.offsets.as_slice())
     }
 
     /// Looks a serial up. Exact: a match of fingerprints is confirmed against the serial in the CRL.
@@ -125,9 +127,8 @@ impl Index {
         hash: Hash,
         serial: &Serial,
     ) -> Result<Option<(u32, Revocation)>, LookupError> {
-        let mut offset = [0; 4];
-        self.file.read_exact_at(&mut offset, self.header.offsets() + u64::from(number) * 4)?;
-        let offset = u32::from_le_bytes(offset);
+        // The lines count as many serials as there are offsets, and every offset lies in the entries.
+        let offset = self.offsets.get(length(number)).copied().unwrap_or_default();
         let changed = LookupError::Changed { offset };
         let mut usual = [0; USUAL_ENTRY];
         let mut large = Vec::new();

@@ -9,7 +9,7 @@ use crate::crl::head::{self, Head};
 use crate::crl::scan::Frame;
 use crate::crl::tail::{self, Tail};
 use crate::issuer::sha256;
-use crate::width::{length, length_of, offset};
+use crate::width::{length, length_of, offset, position};
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
@@ -19,7 +19,7 @@ use xxhash_rust::xxh3::Xxh3;
 const CHUNK: usize = 1 << 20;
 
 impl Index {
-    /// Opens an index. Its lines are read into memory; every bound in it is checked now, so that lookups need not.
+    /// Opens an index. Lines and offsets are read into memory; every bound in it is checked now, so that lookups need not.
     ///
     /// # Errors
     /// Refuses a file that cannot be read, is no index, or is damaged anywhere but in the CRL's entries, which
@@ -51,14 +51,14 @@ fn read(file: File, path: &Path) -> Result<Index, Fault> {
 
     let mut checksum = Checksum::new(&header, &frame);
     let lines = read_lines(&file, &header, &mut checksum)?;
-    check_offsets(&file, &header, &mut checksum)?;
+    let offsets = read_offsets(&file, &header, &mut checksum)?;
     if checksum.finish() != header.checksum {
         return Err(Fault::Checksum);
     }
     let (head, tail) = frame.parse(&header)?;
     let metadata = Metadata::new(&head, &tail, &header.beside());
     let seed = seed(&frame.before);
-    Ok(Index { path: path.to_owned(), file, header, head, metadata, seed, lines })
+    Ok(Index { path: path.to_owned(), file, header, head, metadata, seed, lines, offsets })
 }
 
 /// The seed of the hash: from what the CRL says before its first entry, its length and its date among it, so that
@@ -132,19 +132,20 @@ fn read_lines(file: &File, header: &Header, checksum: &mut Checksum) -> Result<V
     }
 }
 
-fn check_offsets(file: &File, header: &Header, checksum: &mut Checksum) -> Result<(), Fault> {
-    let mut entry = 0;
+fn read_offsets(file: &File, header: &Header, checksum: &mut Checksum) -> Result<Vec<u32>, Fault> {
+    let mut offsets = Vec::with_capacity(length(header.entries));
     each_chunk(file, header.offsets(), header.file_size(), |chunk| {
         checksum.update(chunk);
-        for bytes in chunk.as_chunks().0 {
+        for (entry, bytes) in (offset(position(offsets.len()))..).zip(chunk.as_chunks().0) {
             let offset = u32::from_le_bytes(*bytes);
             if !header.crl_entries.contains(&offset) {
                 return Err(Fault::Offset { entry, offset });
             }
-            entry += 1;
+            offsets.push(offset);
         }
         Ok(())
-    })
+    })?;
+    Ok(offsets)
 }
 
 /// Calls `visit` for the bytes from `start` to `end` of the file, a chunk at a time.
@@ -161,7 +162,7 @@ pub(crate) fn each_chunk(
         let chunk = buffer.get_mut(..wanted).unwrap_or_default();
         file.read_exact_at(chunk, at)?;
         visit(chunk)?;
-        at += crate::width::position(wanted);
+        at += position(wanted);
     }
     Ok(())
 }

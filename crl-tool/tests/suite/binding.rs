@@ -157,6 +157,6 @@ fn what_is_no_certificate_is_no_issuer() {
     assert_eq!(Issuer::from_file_content(b"").unwrap_err(), IssuerError::NoCertificate);
     assert_eq!(Issuer::from_file_content(&[0x30, 0x00]).unwrap_err(), IssuerError::NotACertificate);
     let ca = Ca::new();
-    let trailing = [ca.certificate.clone(), vec![0]].concat();
+    let trailing = [&ca.certificate[..], &[0]].concat();
     assert_eq!(Issuer::from_der(&trailing).unwrap_err(), IssuerError::NotACertificate);
 }

@@ -130,8 +130,8 @@ fn a_crl_that_changes_under_an_open_index_is_never_not_revoked() {
     let bytes = index_bytes(&crl, &ca);
     let file = file(&bytes);
     let index = Index::from_file(file.try_clone().unwrap(), Path::new("changing")).unwrap();
-    for position in 256..256 + crl.len() {
-        file.write_all_at(&[bytes[position] ^ 0x21], u64::try_from(position).unwrap()).unwrap();
+    for (position, byte) in (0..).zip(&bytes).skip(256).take(crl.len()) {
+        file.write_all_at(&[byte ^ 0x21], position).unwrap();
         for serial in 1..=40 {
             let answer = index.lookup(&Serial::from_der_content(&[serial]).unwrap());
             assert!(
@@ -139,7 +139,7 @@ fn a_crl_that_changes_under_an_open_index_is_never_not_revoked() {
                 "{answer:?}"
             );
         }
-        file.write_all_at(&[bytes[position]], u64::try_from(position).unwrap()).unwrap();
+        file.write_all_at(&[*byte], position).unwrap();
     }
     file.set_len(100).unwrap();
     assert!(matches!(index.lookup(&Serial::from_der_content(&[1]).unwrap()), Err(LookupError::Io(_))));

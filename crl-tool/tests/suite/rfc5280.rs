@@ -285,7 +285,7 @@ fn ber_is_refused() {
     let mut indefinite = good.clone();
     indefinite[1] = 0x80;
     assert!(matches!(problem(&indefinite, &ca).0, Problem::IndefiniteLength));
-    let mut long = good.clone();
+    let mut long = good;
     // The length takes one octet more than it needs.
     assert_eq!(long[1], 0x81);
     long.splice(1..2, [0x82, 0x00]);
