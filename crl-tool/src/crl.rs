@@ -1,6 +1,7 @@
 //! Reading a CRL: what surrounds the entries ([`head`], [`tail`]), the entries themselves ([`entry`]), and the one
 //! pass over all of it ([`scan`]).
 
+mod common;
 pub(crate) mod entry;
 pub(crate) mod extension;
 pub(crate) mod head;

@@ -4,6 +4,7 @@ pub(crate) mod build;
 pub(crate) mod entries;
 pub(crate) mod error;
 pub(crate) mod header;
+mod lane;
 pub(crate) mod line;
 pub(crate) mod metadata;
 mod open;
@@ -18,6 +19,7 @@ use crate::serial::Serial;
 use crate::width::length;
 use error::LookupError;
 use header::Header;
+use lane::Lane;
 use line::{Hash, Line};
 use metadata::Metadata;
 use std::fs::File;
@@ -40,9 +42,9 @@ pub struct Index {
     head: Head,
     metadata: Metadata,
     seed: u64,
-    lines: Vec<Line>,
+    lane: Lane,
     /// Of each serial in the order of the lines, where its entry lies in the CRL.
-    offsets: Vec<u32>,
+    offsets: Vec<[u8; 4]>,
 }
 
 /// The answer to a lookup.
@@ -85,7 +87,7 @@ impl Index {
     /// Bytes of memory that the index holds while it is open.
     #[must_use]
     pub fn memory(&self) -> usize {
-        size_of_val(self.lines.as_slice()) + size_of_val(self.offsets.as_slice())
+        self.lane.memory() + size_of_val(self.offsets.as_slice())
     }
 
     /// Looks a serial up. Exact: a match of fingerprints is confirmed against the serial in the CRL.
@@ -102,7 +104,8 @@ impl Index {
     fn find(&self, serial: &Serial) -> Result<Option<(u32, Revocation)>, LookupError> {
         let hash = Hash::of(serial.as_der_content(), self.seed);
         let home = hash.home(self.header.home_lines);
-        for (number, line) in (home..).zip(self.lines.iter().skip(length(home))) {
+        for (number, line) in (home..).zip(self.lane.lines().iter().skip(length(home))) {
+            let line = Line::of(line);
             let mut matches = line.matches(hash.fingerprint);
             while matches != 0 {
                 let slot = matches.trailing_zeros();
@@ -128,7 +131,7 @@ impl Index {
         serial: &Serial,
     ) -> Result<Option<(u32, Revocation)>, LookupError> {
         // The lines count as many serials as there are offsets, and every offset lies in the entries.
-        let offset = self.offsets.get(length(number)).copied().unwrap_or_default();
+        let offset = self.offsets.get(length(number)).copied().map_or(0, u32::from_le_bytes);
         let changed = LookupError::Changed { offset };
         let mut usual = [0; USUAL_ENTRY];
         let mut large = Vec::new();

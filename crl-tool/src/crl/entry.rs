@@ -30,6 +30,14 @@ impl<'a> Entry<'a> {
     /// Reads the entry at the start of `bytes`, which lie at `offset` of the CRL.
     #[inline]
     pub(crate) fn read(bytes: &'a [u8], offset: u64) -> Result<Entry<'a>, Flaw> {
+        match Entry::common(bytes) {
+            Some(entry) => Ok(entry),
+            None => Entry::any(bytes, offset),
+        }
+    }
+
+    /// Reads an entry in whatever encoding.
+    pub(super) fn any(bytes: &'a [u8], offset: u64) -> Result<Entry<'a>, Flaw> {
         let entry = Reader::new(bytes, offset).expect(der::SEQUENCE, "an entry")?;
         let mut fields = entry.reader();
         let number = fields.expect(der::INTEGER, "an entry's serial number")?;

@@ -84,6 +84,11 @@ impl<R: Read> Scan<R> {
         &self.before
     }
 
+    /// Bytes of all entries.
+    pub(crate) fn entries_size(&self) -> usize {
+        length_of(self.head.entries.end - self.head.entries.start)
+    }
+
     /// The next entry and where it lies in the CRL.
     #[inline]
     pub(crate) fn next_entry(&mut self) -> Result<Option<(u32, Entry<'_>)>, Flaw> {

@@ -90,7 +90,7 @@ impl<'a> Build<'a> {
         let named = |flaw: Flaw| flaw.in_input(&name);
         let mut scan = self.start(input)?;
         scan.store_in(file.try_clone()?);
-        let mut table = Table::new(seed(scan.before_entries()));
+        let mut table = Table::new(seed(scan.before_entries()), scan.entries_size());
         while let Some((offset, entry)) = scan.next_entry().map_err(named)? {
             table.push(entry.serial, offset);
         }

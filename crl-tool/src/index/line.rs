@@ -9,23 +9,26 @@ pub(crate) const SLOTS: usize = 29;
 const PLANNED: u32 = 18;
 const OVERFLOW: u8 = 0x80;
 
-/// The 44 bits of a serial's hash that decide its place.
+/// The 42 bits of a serial's hash that decide its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Hash {
-    /// 28 bits.
+    /// 26 bits.
     pub(crate) line: u32,
     pub(crate) fingerprint: u16,
 }
 
 impl Hash {
-    pub(crate) const LINE_BITS: u32 = 28;
+    pub(crate) const LINE_BITS: u32 = 26;
 
     /// Hashes the content octets of a serial.
     #[inline]
     pub(crate) fn of(serial: &[u8], seed: u64) -> Hash {
         let hash = xxh3_64_with_seed(serial, seed);
         let [a, b, _, _, c, d, e, f] = hash.to_le_bytes();
-        Hash { line: u32::from_le_bytes([c, d, e, f]) >> 4, fingerprint: u16::from_le_bytes([a, b]) }
+        Hash {
+            line: u32::from_le_bytes([c, d, e, f]) >> (u32::BITS - Hash::LINE_BITS),
+            fingerprint: u16::from_le_bytes([a, b]),
+        }
     }
 
     /// The line it belongs to, of `lines`: the hash as a fraction of one, times the lines.
@@ -41,9 +44,8 @@ pub(crate) fn lines_for(entries: u32) -> u32 {
     entries.div_ceil(PLANNED).max(1)
 }
 
-/// One line: a cache line in memory, 64 bytes in the file.
+/// One line: 64 bytes in the file and in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(align(64))]
 pub(crate) struct Line {
     /// Serials in the lines before.
     pub(crate) before: u32,
@@ -81,6 +83,10 @@ impl Line {
     /// One bit for each slot that holds `fingerprint`.
     #[inline]
     pub(crate) fn matches(&self, fingerprint: u16) -> u32 {
+        // Nearly always there is none, which takes a few instructions on all slots at once.
+        if !self.fingerprints.iter().fold(false, |any, &candidate| any | (candidate == fingerprint)) {
+            return 0;
+        }
         let mut bits = 0;
         for (slot, &candidate) in (0_u32..).zip(&self.fingerprints) {
             bits |= u32::from(candidate == fingerprint) << slot;
@@ -91,41 +97,52 @@ impl Line {
 
     pub(crate) fn to_bytes(self) -> [u8; Line::SIZE] {
         let mut bytes = [0; Line::SIZE];
-        let [a, b, c, d] = self.before.to_le_bytes();
-        let fixed = [a, b, c, d, self.count, if self.overflows { OVERFLOW } else { 0 }];
-        let slots = self.fingerprints.iter().flat_map(|fingerprint| fingerprint.to_le_bytes());
-        bytes.iter_mut().zip(fixed.into_iter().chain(slots)).for_each(|(to, from)| *to = from);
+        let [a, b, c, d, count, flags, slots @ ..] = &mut bytes;
+        [*a, *b, *c, *d] = self.before.to_le_bytes();
+        *count = self.count;
+        *flags = if self.overflows { OVERFLOW } else { 0 };
+        for (pair, fingerprint) in slots.as_chunks_mut().0.iter_mut().zip(self.fingerprints) {
+            *pair = fingerprint.to_le_bytes();
+        }
         bytes
     }
 
-    /// Reads line `number`, which follows `previous` and is the last one if `last`.
+    /// The line that `bytes` are, known to be sound.
     #[inline]
-    pub(crate) fn read(
-        bytes: &[u8; Line::SIZE],
-        number: u32,
-        previous: Option<&Line>,
-        last: bool,
-    ) -> Result<Line, Fault> {
-        let flaw = |what| Err(Fault::Line { line: number, what });
+    pub(crate) fn of(bytes: &[u8; Line::SIZE]) -> Line {
         let &[a, b, c, d, count, flags, ref slots @ ..] = bytes;
         let mut line = Line::empty(u32::from_le_bytes([a, b, c, d]));
-        for (slot, pair) in line.fingerprints.iter_mut().zip(slots.chunks_exact(2)) {
-            *slot = pair.iter().rev().fold(0, |value, &octet| (value << 8) | u16::from(octet));
-        }
         line.count = count;
         line.overflows = flags == OVERFLOW;
-        if line.before != previous.map_or(0, Line::total) {
+        for (slot, pair) in line.fingerprints.iter_mut().zip(slots.as_chunks().0) {
+            *slot = u16::from_le_bytes(*pair);
+        }
+        line
+    }
+
+    /// Checks that `bytes` can be line `number`, which has `before` serials before it and is the last one if `last`;
+    /// returns how many there are after it.
+    #[inline]
+    pub(crate) fn check(
+        bytes: &[u8; Line::SIZE],
+        number: u32,
+        before: u32,
+        last: bool,
+    ) -> Result<u32, Fault> {
+        let flaw = |what| Err(Fault::Line { line: number, what });
+        let &[a, b, c, d, count, flags, ref slots @ ..] = bytes;
+        if u32::from_le_bytes([a, b, c, d]) != before {
             return flaw("its entries do not follow the previous line's");
         }
-        if usize::from(count) > SLOTS
-            || line.fingerprints.iter().skip(usize::from(count)).any(|&free| free != 0)
-        {
+        let free = slots.get(2 * usize::from(count)..);
+        if free.is_none_or(|free| free.iter().fold(0, |any, &octet| any | octet) != 0) {
             return flaw("its slots and their count differ");
         }
-        if flags & !OVERFLOW != 0 || (line.overflows && (line.has_space() || last)) {
+        let full = usize::from(count) == SLOTS;
+        if flags != 0 && (flags != OVERFLOW || !full || last) {
             return flaw("its flags cannot be");
         }
-        Ok(line)
+        Ok(before.saturating_add(u32::from(count)))
     }
 }
 
@@ -134,20 +151,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_is_a_cache_line() {
-        assert_eq!(size_of::<Line>(), 64);
-    }
-
-    #[test]
     fn lines_read_as_written() {
         let mut line = Line::empty(7);
         (1..=29).for_each(|fingerprint| line.push(fingerprint * 0x0101));
         line.overflows = true;
-        let previous = Line { before: 5, count: 2, ..Line::empty(0) };
-        assert_eq!(Line::read(&line.to_bytes(), 1, Some(&previous), false).unwrap(), line);
-        assert!(Line::read(&line.to_bytes(), 1, Some(&previous), true).is_err(), "the last line has no next");
-        assert!(Line::read(&line.to_bytes(), 1, None, false).is_err());
+        let bytes = line.to_bytes();
+        assert_eq!(Line::of(&bytes), line);
+        assert_eq!(Line::check(&bytes, 1, 7, false).unwrap(), 36);
+        assert!(Line::check(&bytes, 1, 7, true).is_err(), "the last line has no next");
+        assert!(Line::check(&bytes, 1, 0, false).is_err());
         assert_eq!(line.matches(0x0202), 0b10);
+    }
+
+    #[test]
+    fn lines_that_no_builder_writes_are_refused() {
+        let mut line = Line::empty(0);
+        line.push(7);
+        let bytes = line.to_bytes();
+        assert!(Line::check(&bytes, 0, 0, true).is_ok());
+        for (place, octet) in [(0, 1), (4, 0), (4, 30), (4, 0xff), (5, 0x80), (5, 1), (8, 1), (63, 1)] {
+            let mut changed = bytes;
+            changed[place] = octet;
+            assert!(Line::check(&changed, 0, 0, false).is_err(), "octet {place}");
+        }
     }
 
     #[test]

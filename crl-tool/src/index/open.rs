@@ -3,6 +3,7 @@
 use super::Index;
 use super::error::{Fault, OpenError};
 use super::header::{self, Header};
+use super::lane::Lane;
 use super::line::Line;
 use super::metadata::Metadata;
 use crate::crl::head::{self, Head};
@@ -15,8 +16,8 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use xxhash_rust::xxh3::Xxh3;
 
-/// Bytes read at once.
-const CHUNK: usize = 1 << 20;
+/// Bytes read at once: what is checked next is still in the processor's cache.
+const CHUNK: usize = 1 << 18;
 
 impl Index {
     /// Opens an index. Lines and offsets are read into memory; every bound in it is checked now, so that lookups need not.
@@ -50,7 +51,7 @@ fn read(file: File, path: &Path) -> Result<Index, Fault> {
     let frame = Frame::read(&file, &header)?;
 
     let mut checksum = Checksum::new(&header, &frame);
-    let lines = read_lines(&file, &header, &mut checksum)?;
+    let lane = read_lines(&file, &header, &mut checksum)?;
     let offsets = read_offsets(&file, &header, &mut checksum)?;
     if checksum.finish() != header.checksum {
         return Err(Fault::Checksum);
@@ -58,7 +59,7 @@ fn read(file: File, path: &Path) -> Result<Index, Fault> {
     let (head, tail) = frame.parse(&header)?;
     let metadata = Metadata::new(&head, &tail, &header.beside());
     let seed = seed(&frame.before);
-    Ok(Index { path: path.to_owned(), file, header, head, metadata, seed, lines, offsets })
+    Ok(Index { path: path.to_owned(), file, header, head, metadata, seed, lane, offsets })
 }
 
 /// The seed of the hash: from what the CRL says before its first entry, its length and its date among it, so that
@@ -114,38 +115,43 @@ impl Checksum {
     }
 }
 
-fn read_lines(file: &File, header: &Header, checksum: &mut Checksum) -> Result<Vec<Line>, Fault> {
-    let mut lines: Vec<Line> = Vec::with_capacity(length(header.lines));
-    let mut number = 0;
-    each_chunk(file, header.lane(), header.offsets(), |chunk| {
-        checksum.update(chunk);
-        for bytes in chunk.as_chunks().0 {
-            let line = Line::read(bytes, number, lines.last(), number + 1 == header.lines)?;
-            lines.push(line);
+fn read_lines(file: &File, header: &Header, checksum: &mut Checksum) -> Result<Lane, Fault> {
+    let mut lane = Lane::zeroed(length(header.lines));
+    let mut at = header.lane();
+    let (mut number, mut total) = (0, 0);
+    for lines in lane.lines_mut().chunks_mut(CHUNK / Line::SIZE) {
+        at = read_section(file, at, lines.as_flattened_mut(), checksum)?;
+        for line in lines {
+            total = Line::check(line, number, total, number + 1 == header.lines)?;
             number += 1;
         }
-        Ok(())
-    })?;
-    match lines.last().map(Line::total) {
-        Some(total) if total == header.entries => Ok(lines),
-        _ => Err(Fault::Header { field: "entry count" }),
     }
+    if total == header.entries { Ok(lane) } else { Err(Fault::Header { field: "entry count" }) }
 }
 
-fn read_offsets(file: &File, header: &Header, checksum: &mut Checksum) -> Result<Vec<u32>, Fault> {
-    let mut offsets = Vec::with_capacity(length(header.entries));
-    each_chunk(file, header.offsets(), header.file_size(), |chunk| {
-        checksum.update(chunk);
-        for (entry, bytes) in (offset(position(offsets.len()))..).zip(chunk.as_chunks().0) {
-            let offset = u32::from_le_bytes(*bytes);
-            if !header.crl_entries.contains(&offset) {
-                return Err(Fault::Offset { entry, offset });
-            }
-            offsets.push(offset);
+fn read_offsets(file: &File, header: &Header, checksum: &mut Checksum) -> Result<Vec<[u8; 4]>, Fault> {
+    let mut offsets = vec![[0; 4]; length(header.entries)];
+    let mut at = header.offsets();
+    let mut first = 0_u32;
+    for offsets in offsets.chunks_mut(CHUNK / 4) {
+        at = read_section(file, at, offsets.as_flattened_mut(), checksum)?;
+        let outside = |bytes: &[u8; 4]| !header.crl_entries.contains(&u32::from_le_bytes(*bytes));
+        // All at once first, as that is what processors are good at.
+        if offsets.iter().fold(false, |any, bytes| any | outside(bytes)) {
+            let found = (first..).zip(&*offsets).find(|(_, bytes)| outside(bytes));
+            let (entry, bytes) = found.unwrap_or((first, &[0; 4]));
+            return Err(Fault::Offset { entry, offset: u32::from_le_bytes(*bytes) });
         }
-        Ok(())
-    })?;
+        first += offset(position(offsets.len()));
+    }
     Ok(offsets)
+}
+
+/// Fills `bytes` from the file, starting at `at`, and returns where they end.
+fn read_section(file: &File, at: u64, bytes: &mut [u8], checksum: &mut Checksum) -> Result<u64, Fault> {
+    file.read_exact_at(bytes, at)?;
+    checksum.update(bytes);
+    Ok(at + position(bytes.len()))
 }
 
 /// Calls `visit` for the bytes from `start` to `end` of the file, a chunk at a time.

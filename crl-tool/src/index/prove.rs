@@ -94,7 +94,7 @@ impl Index {
     /// Indexes the embedded CRL again and compares the result with what the file has.
     fn compare(&self) -> Result<Scanned, Fault> {
         let mut scan = self.scan()?;
-        let mut table = Table::new(self.seed);
+        let mut table = Table::new(self.seed, scan.entries_size());
         while let Some((offset, entry)) = scan.next_entry()? {
             table.push(entry.serial, offset);
         }
@@ -102,14 +102,15 @@ impl Index {
         if digest_bytes(&scanned.tbs_sha256) != self.header.tbs_sha256 {
             return Err(Fault::CrlDigest);
         }
-        let mut lines = self.lines.iter();
-        let mut same =
-            |line: Line| if lines.next() == Some(&line) { Ok(()) } else { Err(Fault::NotOfThisCrl) };
+        let mut lines = self.lane.lines().iter();
+        let mut same = |line: Line| {
+            if lines.next() == Some(&line.to_bytes()) { Ok(()) } else { Err(Fault::NotOfThisCrl) }
+        };
         let serial_at = |offset| Ok(serial_at(&self.file, &self.header.crl_entries, offset)?);
         let Layout { home_lines, lines, offsets } = table.lay_out(serial_at, &mut same)?;
         let header = &self.header;
         if (scanned.entries, home_lines, lines) != (header.listed, header.home_lines, header.lines)
-            || offsets != self.offsets
+            || !offsets.into_iter().map(u32::to_le_bytes).eq(self.offsets.iter().copied())
         {
             return Err(Fault::NotOfThisCrl);
         }

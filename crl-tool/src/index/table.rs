@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use std::io;
 
 /// The hash's bits that choose a partition; the others fit into 32 bits beside the offset.
-const PARTITION_BITS: u32 = 12;
+const PARTITION_BITS: u32 = 10;
 const LOW_BITS: u32 = Hash::LINE_BITS - PARTITION_BITS;
 
 /// The serials of a CRL: of each only the hash and where its entry lies, in eight bytes.
@@ -14,11 +14,30 @@ const LOW_BITS: u32 = Hash::LINE_BITS - PARTITION_BITS;
 /// The partition and the upper half of a record are the hash, in the order of the lines; the lower half is the
 /// offset. Sorting the records therefore orders entries by line, and those of one hash as the CRL lists them, whatever
 /// order they came in.
+///
+/// A record goes to its partition by way of a cache line, so that a push seldom leaves the second-level cache: only
+/// every eighth one writes to memory. A partition of ten million records is small enough to be sorted in that cache.
 pub(crate) struct Table {
     seed: u64,
-    partitions: Vec<Vec<u64>>,
+    partitions: Vec<Partition>,
     entries: u32,
 }
+
+#[derive(Clone)]
+#[repr(align(64))]
+struct Partition {
+    /// The latest records, of which the first `count % STAGED` are not among `records`.
+    staged: [u64; STAGED],
+    records: Vec<u64>,
+    /// All records.
+    count: usize,
+}
+
+/// Records in a cache line.
+const STAGED: usize = 8;
+/// What an entry takes in a CRL, for a guess at the number of entries. Guessing low costs time, guessing high only
+/// address space.
+const BYTES_PER_ENTRY: usize = 40;
 
 /// Where everything went.
 pub(crate) struct Layout {
@@ -28,9 +47,32 @@ pub(crate) struct Layout {
     pub(crate) offsets: Vec<u32>,
 }
 
+impl Partition {
+    #[inline]
+    fn push(&mut self, record: u64) {
+        let slot = self.count % STAGED;
+        if let Some(staged) = self.staged.get_mut(slot) {
+            *staged = record;
+        }
+        self.count += 1;
+        if slot == STAGED - 1 {
+            self.records.extend_from_slice(&self.staged);
+        }
+    }
+
+    fn into_sorted(mut self) -> Vec<u64> {
+        self.records.extend_from_slice(self.staged.get(..self.count % STAGED).unwrap_or_default());
+        self.records.sort_unstable();
+        self.records
+    }
+}
+
 impl Table {
-    pub(crate) fn new(seed: u64) -> Table {
-        Table { seed, partitions: vec![Vec::new(); 1 << PARTITION_BITS], entries: 0 }
+    /// An empty table for the serials of a list of `bytes` bytes.
+    pub(crate) fn new(seed: u64, bytes: usize) -> Table {
+        let capacity = (bytes / BYTES_PER_ENTRY) >> PARTITION_BITS;
+        let partition = || Partition { staged: [0; STAGED], records: Vec::with_capacity(capacity), count: 0 };
+        Table { seed, partitions: (0..1 << PARTITION_BITS).map(|_| partition()).collect(), entries: 0 }
     }
 
     #[inline]
@@ -54,8 +96,8 @@ impl Table {
         let home_lines = lines_for(self.entries);
         let mut filler = Filler { line: Line::empty(0), number: 0, emit };
         let mut offsets = Vec::with_capacity(length(self.entries));
-        for (number, mut partition) in (0_u32..).zip(self.partitions) {
-            partition.sort_unstable();
+        for (number, partition) in (0_u32..).zip(self.partitions) {
+            let partition = partition.into_sorted();
             for group in partition.chunk_by(|a, b| a >> 32 == b >> 32) {
                 let mut seen = (group.len() > 1).then(HashSet::new);
                 for &record in group {
