@@ -5,10 +5,10 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 EVERYTHING := --workspace --all-targets --locked
 
 .DEFAULT_GOAL := help
-.PHONY: help run smoke test tools bench
+.PHONY: help run smoke test tools bench bench-crl
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: tools ## start postern on 127.0.0.1:8443 in front of a private API, with development certificates
 	cargo build $(EVERYTHING)
@@ -34,6 +34,9 @@ bench: ## measure the CPU time of the proxy: handshakes, requests, and the cost 
 	cargo build --workspace --bins --release --locked
 	$(TARGET)/release/bench run --json $(TARGET)/bench-run.json
 	$(TARGET)/release/bench crl-cost --json $(TARGET)/bench-crl-cost.json
+
+bench-crl: ## measure crl-tool on CRLs of 10 thousand, 1 million and 10 million entries, beside others
+	cargo bench -p crl-tool --bench crl --locked
 
 tools:
 	@for tool in cargo cc curl openssl; do \

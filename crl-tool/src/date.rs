@@ -31,7 +31,7 @@ impl Moment {
     }
 
     /// Reads the content of a UTCTime, `YYMMDDHHMMSSZ`.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn utc(digits: &[u8]) -> Result<Moment, &'static str> {
         let &[y1, y2, ref rest @ ..] = digits else { return Err("too short") };
         let year = u16::from(pair(y1, y2)?);
@@ -45,7 +45,7 @@ impl Moment {
         Moment::after_year(u16::from(pair(y1, y2)?) * 100 + u16::from(pair(y3, y4)?), rest)
     }
 
-    #[inline]
+    #[inline(always)]
     fn after_year(year: u16, digits: &[u8]) -> Result<Moment, &'static str> {
         let &[mo1, mo2, d1, d2, h1, h2, mi1, mi2, s1, s2, b'Z'] = digits else {
             return Err("seconds and a final Z are required, fractions and offsets are not allowed");
@@ -81,7 +81,7 @@ fn pair(tens: u8, ones: u8) -> Result<u8, &'static str> {
 }
 
 /// Four pairs at once: a big CRL has millions of times.
-#[inline]
+#[inline(always)]
 fn pairs(digits: [u8; 8]) -> Result<[u8; 4], &'static str> {
     const EACH: u64 = 0x0101_0101_0101_0101;
     let digits = u64::from_le_bytes(digits) ^ (0x30 * EACH);

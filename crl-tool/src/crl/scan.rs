@@ -89,8 +89,36 @@ impl<R: Read> Scan<R> {
         length_of(self.head.entries.end - self.head.entries.start)
     }
 
+    /// Calls `visit` for each entry that was not read yet, with where it lies in the CRL.
+    pub(crate) fn each_entry(&mut self, mut visit: impl FnMut(u32, &Entry<'_>)) -> Result<(), Flaw> {
+        loop {
+            self.each_common_entry(&mut visit);
+            match self.next_entry()? {
+                Some((offset, entry)) => visit(offset, &entry),
+                None => return Ok(()),
+            }
+        }
+    }
+
+    /// Visits the common entries that lie in the window, up to the first one that does not.
+    fn each_common_entry(&mut self, visit: &mut impl FnMut(u32, &Entry<'_>)) {
+        self.window.consume(self.current);
+        self.current = 0;
+        let at = self.window.offset();
+        let left = length_of(self.head.entries.end - at);
+        let bytes = self.window.unread();
+        let bytes = bytes.get(..left).unwrap_or(bytes);
+        let mut rest = bytes;
+        while let Some(entry) = Entry::common(rest).filter(|entry| self.head.v2 || !entry.has_extensions) {
+            visit(offset(at + position(bytes.len() - rest.len())), &entry);
+            self.entries += 1;
+            rest = rest.get(entry.size..).unwrap_or_default();
+        }
+        let read = bytes.len() - rest.len();
+        self.window.consume(read);
+    }
+
     /// The next entry and where it lies in the CRL.
-    #[inline]
     pub(crate) fn next_entry(&mut self) -> Result<Option<(u32, Entry<'_>)>, Flaw> {
         self.window.consume(self.current);
         self.current = 0;

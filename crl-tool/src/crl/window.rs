@@ -55,13 +55,18 @@ impl<R: Read> Window<R> {
         self.tap.store = Some(store);
     }
 
+    /// The unread bytes at hand.
+    pub(crate) fn unread(&self) -> &[u8] {
+        self.buffer.get(self.unread.clone()).unwrap_or_default()
+    }
+
     /// At least `wanted` unread bytes, or all there are before the input's end.
     #[inline]
     pub(crate) fn fill(&mut self, wanted: usize) -> Result<&[u8], Problem> {
         if self.unread.len() < wanted && !self.ended {
             self.read(wanted)?;
         }
-        Ok(self.buffer.get(self.unread.clone()).unwrap_or_default())
+        Ok(self.unread())
     }
 
     fn read(&mut self, wanted: usize) -> Result<(), Problem> {

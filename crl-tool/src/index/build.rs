@@ -91,9 +91,7 @@ impl<'a> Build<'a> {
         let mut scan = self.start(input)?;
         scan.store_in(file.try_clone()?);
         let mut table = Table::new(seed(scan.before_entries()), scan.entries_size());
-        while let Some((offset, entry)) = scan.next_entry().map_err(named)? {
-            table.push(entry.serial, offset);
-        }
+        scan.each_entry(|offset, entry| table.push(entry.serial, offset)).map_err(named)?;
         let scanned = scan.finish().map_err(named)?;
         let issuer = self.prove(&scanned, &name, Some(file))?;
         Ok(finish(&scanned, issuer, table, file)?)
@@ -112,7 +110,7 @@ impl<'a> Build<'a> {
         if let Some(store) = &store {
             scan.store_in(store.try_clone()?);
         }
-        while scan.next_entry().map_err(named)?.is_some() {}
+        scan.each_entry(|_, _| ()).map_err(named)?;
         let scanned = scan.finish().map_err(named)?;
         let issuer = self.prove(&scanned, &name, store.as_ref())?;
         let beside = Beside {

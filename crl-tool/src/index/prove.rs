@@ -95,9 +95,7 @@ impl Index {
     fn compare(&self) -> Result<Scanned, Fault> {
         let mut scan = self.scan()?;
         let mut table = Table::new(self.seed, scan.entries_size());
-        while let Some((offset, entry)) = scan.next_entry()? {
-            table.push(entry.serial, offset);
-        }
+        scan.each_entry(|offset, entry| table.push(entry.serial, offset))?;
         let scanned = scan.finish()?;
         if digest_bytes(&scanned.tbs_sha256) != self.header.tbs_sha256 {
             return Err(Fault::CrlDigest);

@@ -1,0 +1,89 @@
+//! What opening an index and asking it costs.
+
+use crate::measure;
+use anyhow::{Result, bail};
+use crl_tool::{EntriesError, Index, Lookup, Serial};
+use std::path::Path;
+use std::process::Command;
+use std::time::Instant;
+
+/// Lookups that are timed together, so that the clock does not count.
+const BATCH: usize = 100;
+const BATCHES: usize = 2_000;
+const OPENS: usize = 9;
+
+/// The figures of an index as a table shows them, measured in a process of their own.
+pub(crate) fn ask(index: &Path) -> Result<Vec<String>> {
+    let output = Command::new(std::env::current_exe()?).arg("answers").arg(index).output()?;
+    if !output.status.success() {
+        bail!("{}: {}", index.display(), String::from_utf8_lossy(&output.stderr));
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).split_whitespace().map(str::to_owned).collect())
+}
+
+/// Bytes an entry without the CRL, milliseconds of CPU to open, nanoseconds for a hit and for a miss.
+pub(crate) fn print(path: &Path) -> Result<()> {
+    let mut opens = Vec::new();
+    for _ in 0..OPENS {
+        let before = measure::own_cpu_ms()?;
+        drop(Index::open(path)?);
+        opens.push(measure::own_cpu_ms()? - before);
+    }
+    let index = Index::open(path)?;
+    let entries = index.metadata().entries;
+    let (hits, misses) = serials(&index, entries)?;
+    let hit = nanoseconds(&index, &hits, |answer| matches!(answer, Lookup::Revoked(_)))?;
+    let miss = nanoseconds(&index, &misses, |answer| matches!(answer, Lookup::NotRevoked))?;
+    let bytes = std::fs::metadata(path)?.len() - index.metadata().crl_bytes;
+    println!("{:.2} {:.1} {hit:.0} {miss:.0}", ratio(bytes, entries), middle(opens));
+    Ok(())
+}
+
+/// Serials that are revoked, and as many that are not but differ from one by a bit, both in a random order.
+fn serials(index: &Index, entries: u64) -> Result<(Vec<Serial>, Vec<Serial>)> {
+    let wanted = u64::try_from(BATCH * BATCHES)?;
+    let step = (entries / wanted).max(1);
+    let (mut hits, mut misses, mut number) = (Vec::new(), Vec::new(), 0);
+    index.each_entry::<EntriesError>(|serial, _| {
+        number += 1;
+        let mut octets = serial.as_der_content().to_vec();
+        if number % step == 0
+            && let Some(last) = octets.last_mut()
+        {
+            *last ^= 1;
+            hits.push(*serial);
+            misses.extend(Serial::from_der_content(&octets));
+        }
+        Ok(())
+    })?;
+    // Serials are random, so that their order is, too.
+    hits.sort_by_key(|serial| serial.as_der_content().iter().rev().copied().collect::<Vec<u8>>());
+    misses.sort_by_key(|serial| serial.as_der_content().iter().rev().copied().collect::<Vec<u8>>());
+    Ok((hits, misses))
+}
+
+/// What one lookup takes, at the median of the batches.
+fn nanoseconds(index: &Index, serials: &[Serial], expected: impl Fn(Lookup) -> bool) -> Result<f64> {
+    let mut figures = Vec::new();
+    for batch in serials.chunks_exact(BATCH).cycle().take(BATCHES) {
+        let started = Instant::now();
+        for serial in batch {
+            if !expected(index.lookup(serial)?) {
+                bail!("a wrong answer for {serial}");
+            }
+        }
+        figures.push(started.elapsed().as_secs_f64() * 1e9 / 100.0);
+    }
+    Ok(middle(figures))
+}
+
+fn middle(mut figures: Vec<f64>) -> f64 {
+    figures.sort_by(f64::total_cmp);
+    figures.get(figures.len() / 2).copied().unwrap_or_default()
+}
+
+/// Sizes have far fewer than 53 bits.
+#[expect(clippy::as_conversions, clippy::cast_precision_loss, reason = "there is no other conversion")]
+fn ratio(bytes: u64, entries: u64) -> f64 {
+    bytes as f64 / entries as f64
+}
