@@ -7,8 +7,8 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
-/// Bytes read at once.
-const CHUNK: usize = 256 * 1024;
+/// Bytes of PEM read at once. DER is read in larger pieces, which go past this buffer.
+const CHUNK: usize = 64 * 1024;
 
 /// A CRL to read, as DER or PEM, and what to call it in errors.
 pub struct Input {

@@ -138,17 +138,20 @@ impl<'a> Build<'a> {
 fn finish(scanned: &Scanned, issuer: &Issuer, table: Table, file: &File) -> io::Result<Built> {
     let head = &scanned.head;
     let crl_entries = offset(head.entries.start)..offset(head.entries.end);
-    let mut lane = Vec::new();
-    let Layout { home_lines, lines, offsets } = table.lay_out(
-        |offset| serial_at(file, &crl_entries, offset),
-        |line| {
-            lane.extend_from_slice(&line.to_bytes());
-            io::Result::Ok(())
-        },
-    )?;
+    let mut out = Sections {
+        file,
+        at: Header::CRL + head.size,
+        checksum: Checksum::new(&scanned.frame),
+        bytes: Vec::with_capacity(CHUNK),
+    };
+    let Layout { home_lines, lines, offsets } =
+        table.lay_out(|offset| serial_at(file, &crl_entries, offset), |line| out.put(&line.to_bytes()))?;
+    for offset in offsets.iter().flatten() {
+        out.put(&offset.to_le_bytes())?;
+    }
     let mut header = Header {
         checksum: 0,
-        entries: offset(position(offsets.len())),
+        entries: offset(position(offsets.iter().map(Vec::len).sum())),
         home_lines,
         lines,
         listed: scanned.entries,
@@ -157,20 +160,41 @@ fn finish(scanned: &Scanned, issuer: &Issuer, table: Table, file: &File) -> io::
         tbs_sha256: digest_bytes(&scanned.tbs_sha256),
         spki_sha256: issuer.id().spki_sha256,
     };
-    let mut checksum = Checksum::new(&header, &scanned.frame);
-    checksum.update(&lane);
-    file.write_all_at(&lane, header.lane())?;
-    let mut place = header.offsets();
-    for some in offsets.chunks(1 << 16) {
-        let bytes: Vec<u8> = some.iter().flat_map(|offset| offset.to_le_bytes()).collect();
-        checksum.update(&bytes);
-        file.write_all_at(&bytes, place)?;
-        place += position(bytes.len());
-    }
-    header.checksum = checksum.finish();
+    header.checksum = out.finish()?.finish(&header);
     file.write_all_at(&header.to_bytes(), 0)?;
     let metadata = Metadata::new(head, &scanned.tail, &header.beside());
     Ok(Built { metadata, bytes: header.file_size() })
+}
+
+/// Bytes written at once.
+const CHUNK: usize = 1 << 18;
+
+/// Lines and offsets on their way to the file.
+struct Sections<'a> {
+    file: &'a File,
+    at: u64,
+    checksum: Checksum,
+    bytes: Vec<u8>,
+}
+
+impl Sections<'_> {
+    fn put<const N: usize>(&mut self, bytes: &[u8; N]) -> io::Result<()> {
+        self.bytes.extend_from_slice(bytes);
+        if self.bytes.len() >= CHUNK { self.flush() } else { Ok(()) }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.checksum.update(&self.bytes);
+        self.file.write_all_at(&self.bytes, self.at)?;
+        self.at += position(self.bytes.len());
+        self.bytes.clear();
+        Ok(())
+    }
+
+    fn finish(mut self) -> io::Result<Checksum> {
+        self.flush()?;
+        Ok(self.checksum)
+    }
 }
 
 /// The serial of the entry at `offset` of the CRL in an index file.

@@ -9,16 +9,16 @@ pub(crate) const SLOTS: usize = 29;
 const PLANNED: u32 = 18;
 const OVERFLOW: u8 = 0x80;
 
-/// The 42 bits of a serial's hash that decide its place.
+/// The 41 bits of a serial's hash that decide its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Hash {
-    /// 26 bits.
+    /// 25 bits.
     pub(crate) line: u32,
     pub(crate) fingerprint: u16,
 }
 
 impl Hash {
-    pub(crate) const LINE_BITS: u32 = 26;
+    pub(crate) const LINE_BITS: u32 = 25;
 
     /// Hashes the content octets of a serial.
     #[inline]

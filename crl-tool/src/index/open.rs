@@ -50,10 +50,10 @@ fn read(file: File, path: &Path) -> Result<Index, Fault> {
     let header = Header::read(&first, size)?;
     let frame = Frame::read(&file, &header)?;
 
-    let mut checksum = Checksum::new(&header, &frame);
+    let mut checksum = Checksum::new(&frame);
     let lane = read_lines(&file, &header, &mut checksum)?;
     let offsets = read_offsets(&file, &header, &mut checksum)?;
-    if checksum.finish() != header.checksum {
+    if checksum.finish(&header) != header.checksum {
         return Err(Fault::Checksum);
     }
     let (head, tail) = frame.parse(&header)?;
@@ -93,14 +93,13 @@ impl Frame {
     }
 }
 
-/// The sum over all of the file but the CRL's entries: header (with zeroes for the sum), the CRL before and after
-/// its entries, lines, offsets.
+/// The sum over all of the file but the CRL's entries: the CRL before and after its entries, lines, offsets, and
+/// the header (with zeroes for the sum), which a builder knows last.
 pub(crate) struct Checksum(Xxh3);
 
 impl Checksum {
-    pub(crate) fn new(header: &Header, frame: &Frame) -> Checksum {
+    pub(crate) fn new(frame: &Frame) -> Checksum {
         let mut sum = Xxh3::new();
-        sum.update(&header.to_bytes_without_checksum());
         sum.update(&frame.before);
         sum.update(&frame.after);
         Checksum(sum)
@@ -110,7 +109,8 @@ impl Checksum {
         self.0.update(bytes);
     }
 
-    pub(crate) fn finish(&self) -> u64 {
+    pub(crate) fn finish(mut self, header: &Header) -> u64 {
+        self.0.update(&header.to_bytes_without_checksum());
         self.0.digest()
     }
 }

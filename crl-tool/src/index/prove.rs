@@ -108,7 +108,7 @@ impl Index {
         let Layout { home_lines, lines, offsets } = table.lay_out(serial_at, &mut same)?;
         let header = &self.header;
         if (scanned.entries, home_lines, lines) != (header.listed, header.home_lines, header.lines)
-            || !offsets.into_iter().map(u32::to_le_bytes).eq(self.offsets.iter().copied())
+            || !offsets.into_iter().flatten().map(u32::to_le_bytes).eq(self.offsets.iter().copied())
         {
             return Err(Fault::NotOfThisCrl);
         }

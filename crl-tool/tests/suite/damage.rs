@@ -85,12 +85,12 @@ fn resum(bytes: &mut [u8], crl: &[u8]) {
         |at: usize| usize::try_from(u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap())).unwrap();
     let (start, end) = (number(48).min(crl.len()), number(52).min(crl.len()));
     let mut sum = xxhash_rust::xxh3::Xxh3::new();
-    sum.update(&bytes[..16]);
-    sum.update(&[0; 8]);
-    sum.update(&bytes[24..256]);
     sum.update(&bytes[256..256 + start]);
     sum.update(&bytes[256 + end..256 + crl.len()]);
     sum.update(&bytes[256 + crl.len()..]);
+    sum.update(&bytes[..16]);
+    sum.update(&[0; 8]);
+    sum.update(&bytes[24..256]);
     let sum = sum.digest();
     bytes[16..24].copy_from_slice(&sum.to_le_bytes());
 }
