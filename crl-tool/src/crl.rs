@@ -8,5 +8,6 @@ pub(crate) mod head;
 pub(crate) mod input;
 mod pem;
 pub(crate) mod scan;
+pub(crate) mod stored;
 pub(crate) mod tail;
 mod window;

@@ -13,6 +13,7 @@ pub(crate) mod table;
 
 use crate::crl::entry::{self, Entry};
 use crate::crl::head::Head;
+use crate::crl::stored::Stored;
 use crate::problem::Problem;
 use crate::reason::Reason;
 use crate::serial::Serial;
@@ -22,8 +23,6 @@ use header::Header;
 use lane::Lane;
 use line::{Hash, Line};
 use metadata::Metadata;
-use std::fs::File;
-use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use time::OffsetDateTime;
 
@@ -37,7 +36,7 @@ const USUAL_ENTRY: usize = 128;
 #[derive(Debug)]
 pub struct Index {
     path: PathBuf,
-    file: File,
+    crl: Stored,
     header: Header,
     head: Head,
     metadata: Metadata,
@@ -166,7 +165,7 @@ impl Index {
         }
         let available = length(entries.end - offset).min(buffer.len());
         let Some(buffer) = buffer.get_mut(..available) else { return Ok(None) };
-        self.file.read_exact_at(buffer, Header::CRL + u64::from(offset))?;
+        self.crl.read_exact_at(buffer, u64::from(offset))?;
         Ok(Some(buffer))
     }
 }

@@ -1,8 +1,8 @@
 //! Whether an issuer signed a CRL.
 
 use crate::crl::scan::Scanned;
+use crate::crl::stored::Stored;
 use crate::der;
-use crate::index::header::Header;
 use crate::issuer::Issuer;
 use crate::name;
 use crate::width::length_of;
@@ -10,9 +10,7 @@ use crate::width::length_of;
 use aws_lc_rs::digest::{self, Digest};
 use aws_lc_rs::signature::{self as algorithms, ParsedPublicKey, VerificationAlgorithm};
 use rustls_pki_types::{AlgorithmIdentifier, alg_id};
-use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 
 /// The shortest RSA key whose signatures count.
 const MIN_RSA_BITS: usize = 2048;
@@ -179,12 +177,11 @@ enum Signed {
 }
 
 impl Scanned {
-    /// Proves that one of `issuers` issued the CRL: by name, by key, and by its signature. `store` holds the CRL
-    /// behind the space for an index header.
+    /// Proves that one of `issuers` issued the CRL: by name, by key, and by its signature. `store` holds the CRL.
     pub(crate) fn verify<'a>(
         &self,
         issuers: &'a [Issuer],
-        store: Option<&File>,
+        store: Option<&Stored>,
     ) -> Result<&'a Issuer, VerifyError> {
         let first = issuers.first().ok_or(VerifyError::NoIssuer)?;
         // RFC 5280 §6.3.3 (f): the issuer is the one whose name and key the CRL gives.
@@ -225,13 +222,13 @@ impl Scanned {
         }
     }
 
-    fn signed(&self, store: Option<&File>) -> io::Result<Signed> {
+    fn signed(&self, store: Option<&Stored>) -> io::Result<Signed> {
         if let Some(digest) = self.digest {
             return Ok(Signed::Digest(digest));
         }
         let store = store.ok_or_else(|| io::Error::other("the CRL was not kept"))?;
         let mut message = vec![0; length_of(self.head.signed.end - self.head.signed.start)];
-        store.read_exact_at(&mut message, Header::CRL + self.head.signed.start)?;
+        store.read_exact_at(&mut message, self.head.signed.start)?;
         Ok(Signed::Message(message))
     }
 }

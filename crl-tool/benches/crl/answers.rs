@@ -34,7 +34,8 @@ pub(crate) fn print(path: &Path) -> Result<()> {
     let (hits, misses) = serials(&index, entries)?;
     let hit = nanoseconds(&index, &hits, |answer| matches!(answer, Lookup::Revoked(_)))?;
     let miss = nanoseconds(&index, &misses, |answer| matches!(answer, Lookup::NotRevoked))?;
-    let bytes = std::fs::metadata(path)?.len() - index.metadata().crl_bytes;
+    let embedded = if Index::crl_beside(path).exists() { 0 } else { index.metadata().crl_bytes };
+    let bytes = std::fs::metadata(path)?.len() - embedded;
     println!("{:.2} {:.1} {hit:.0} {miss:.0}", ratio(bytes, entries), middle(opens));
     Ok(())
 }

@@ -28,8 +28,9 @@ impl Files {
     }
 
     /// The indexes that the contenders leave, each with a name.
-    pub(crate) fn indexes(&self) -> [(&'static str, PathBuf); 1] {
-        [("with its CRL", self.0.path().join("whole.crlx"))]
+    pub(crate) fn indexes(&self) -> [(&'static str, PathBuf); 2] {
+        let path = |name| self.0.path().join(name);
+        [("with its CRL", path("whole.crlx")), ("sidecar", path("bench.crlx"))]
     }
 }
 
@@ -46,21 +47,21 @@ pub(crate) fn all(files: &Files) -> Result<Vec<Contender>> {
     let (this, tool) = (path(&this)?, env!("CARGO_BIN_EXE_crl-tool"));
     let (crl, issuer) = (files.crl(), files.issuer());
     let (crl, issuer) = (path(&crl)?, path(&issuer)?);
-    let [(_, whole)] = files.indexes();
+    let [whole, sidecar] = files.indexes().map(|(_, path)| path);
     let python = "import sys; from cryptography import x509; \
                   crl = x509.load_der_x509_crl(open(sys.argv[1], 'rb').read()); \
                   ca = x509.load_pem_x509_certificate(open(sys.argv[2], 'rb').read()); \
                   assert crl.is_signature_valid(ca.public_key()); \
                   assert len({entry.serial_number for entry in crl}) > 0";
+    let build = [tool, "build", "--crl", crl, "--issuer", issuer, "--out"];
+    let whole = [&build[..], &[path(&whole)?]].concat();
+    let sidecar = [&build[..], &[path(&sidecar)?, "--sidecar"]].concat();
     let mut all = vec![
         contender("floor: read and SHA-256", true, &[this, "sha256", crl]),
         contender(FUSED, true, &[this, "fused", crl]),
         contender("crl-tool verify", true, &[tool, "verify", crl, "--issuer", issuer]),
-        contender(
-            "crl-tool build",
-            true,
-            &[tool, "build", "--crl", crl, "--issuer", issuer, "--out", path(&whole)?],
-        ),
+        contender("crl-tool build", true, &whole),
+        contender("crl-tool build --sidecar", true, &sidecar),
         contender("x509-parser", false, &[this, "x509-parser", crl]),
         contender("rustls-webpki, owned", false, &[this, "webpki", crl]),
     ];

@@ -4,6 +4,7 @@ use super::failure::Failure;
 use super::file::{self, Output, is_standard};
 use clap::Args;
 use crl_tool::{Index, MAX_CRL_BYTES, Metadata};
+use std::fs::File;
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -33,6 +34,10 @@ pub(crate) struct Build {
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
 
+    /// Leave the CRL out: it is beside the index already, as DER, under the same name with .crl, and has to stay there
+    #[arg(long)]
+    sidecar: bool,
+
     /// Refuse larger CRLs
     #[arg(long, value_name = "BYTES", default_value_t = MAX_CRL_BYTES)]
     max_bytes: u32,
@@ -50,11 +55,21 @@ impl Build {
     pub(crate) fn run(self) -> Result<ExitCode, Failure> {
         self.refuse_shared_streams()?;
         let issuers = file::issuers(&self.issuer)?;
-        let input = file::crl(&self.crl)?;
+        if self.sidecar && !same_file(&self.crl, &Index::crl_beside(&self.out)) {
+            let beside = Index::crl_beside(&self.out).display().to_string();
+            let message = format!("--sidecar: {} is not {beside}", self.crl.display());
+            return Err(Failure::new(message, "put the CRL beside the index and pass it from there"));
+        }
         let out = Output::create(&self.out)?;
         let json = self.json.as_deref().map(Output::create).transpose()?;
 
-        let built = crl_tool::Build::new(&issuers).max_bytes(self.max_bytes).write(input, out.file())?;
+        let build = crl_tool::Build::new(&issuers).max_bytes(self.max_bytes);
+        let built = if self.sidecar {
+            let crl = File::open(&self.crl).map_err(Failure::io("read", &self.crl))?;
+            build.write_beside(&self.crl.display().to_string(), &crl, out.file())?
+        } else {
+            build.write(file::crl(&self.crl)?, out.file())?
+        };
         // What is published was opened as the proxy opens it.
         let copy = out.file().try_clone().map_err(Failure::io("read", &self.out))?;
         let index = Index::from_file(copy, &self.out)?;
@@ -79,6 +94,10 @@ impl Build {
         }
         Ok(())
     }
+}
+
+fn same_file(one: &Path, other: &Path) -> bool {
+    matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
 }
 
 fn summary(metadata: &Metadata, bytes: u64, out: &Path) -> String {

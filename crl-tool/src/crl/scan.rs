@@ -2,13 +2,13 @@
 
 use super::entry::{self, Entry};
 use super::head::{self, Head};
+use super::stored::Stored;
 use super::tail::{self, Tail};
 use super::window::Window;
 use crate::problem::{Flaw, Problem};
 use crate::signature::Scheme;
 use crate::width::{length_of, offset, position};
 use aws_lc_rs::digest::{Context, Digest, SHA256};
-use std::fs::File;
 use std::io::Read;
 
 /// A CRL whose entries are being read.
@@ -69,8 +69,8 @@ impl<R: Read> Scan<R> {
         Ok(Scan { window, head, before, scheme, current: 0, entries: 0 })
     }
 
-    /// Copies the CRL to `store` on the way, behind the space for an index header. Call it before the first entry.
-    pub(crate) fn store_in(&mut self, store: File) {
+    /// Copies the CRL to `store` on the way. Call it before the first entry.
+    pub(crate) fn store_in(&mut self, store: Stored) {
         self.window.store_in(store);
     }
 

@@ -1,13 +1,11 @@
 //! A window that slides over a CRL of any size. What leaves it is hashed and, if asked for, stored.
 
-use crate::index::header::Header;
+use super::stored::Stored;
 use crate::problem::Problem;
 use crate::width::{length_of, position};
 use aws_lc_rs::digest::{Context, Digest};
-use std::fs::File;
 use std::io::{self, Read};
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
 
 /// Bytes of the window: several times the largest part of a CRL that must lie in it as a whole, and little enough to
 /// stay in the processor's second-level cache.
@@ -31,8 +29,8 @@ struct Tap {
     /// The part of the CRL that is hashed.
     signed: Range<u64>,
     digests: Vec<Context>,
-    /// Takes the whole CRL, from [`Header::CRL`] on.
-    store: Option<File>,
+    /// Takes the whole CRL.
+    store: Option<Stored>,
 }
 
 impl<R: Read> Window<R> {
@@ -52,7 +50,7 @@ impl<R: Read> Window<R> {
     }
 
     /// Copies everything that leaves to `store`. Call it before the window moves.
-    pub(crate) fn store_in(&mut self, store: File) {
+    pub(crate) fn store_in(&mut self, store: Stored) {
         self.tap.store = Some(store);
     }
 
@@ -113,7 +111,7 @@ impl<R: Read> Window<R> {
 impl Tap {
     fn take(&mut self, bytes: &[u8], offset: u64) -> io::Result<()> {
         if let Some(store) = &self.store {
-            store.write_all_at(bytes, Header::CRL + offset)?;
+            store.write_all_at(bytes, offset)?;
         }
         let within = |at: u64| length_of(at.saturating_sub(offset)).min(bytes.len());
         if let Some(signed) = bytes.get(within(self.signed.start)..within(self.signed.end)) {

@@ -7,8 +7,10 @@ use super::table::{Layout, Table};
 use crate::crl::entry;
 use crate::crl::input::Input;
 use crate::crl::scan::{Scan, Scanned};
+use crate::crl::stored::Stored;
+use crate::der;
 use crate::issuer::{Issuer, digest_bytes};
-use crate::problem::{CrlError, Flaw};
+use crate::problem::{CrlError, Flaw, Problem};
 use crate::signature::VerifyError;
 use crate::width::{length, offset, position};
 use std::fs::File;
@@ -86,15 +88,36 @@ impl<'a> Build<'a> {
     /// # Errors
     /// The CRL is malformed or not proved to be its issuer's; what was written to `file` is of no use then.
     pub fn write(&self, input: Input, file: &File) -> Result<Built, BuildError> {
+        let crl = Stored::inside(file.try_clone()?);
+        self.index(input, &crl, file)
+    }
+
+    /// As [`Build::write`], for an index without the CRL: `crl` is what stays beside it, in DER. `name` stands for it
+    /// in errors.
+    ///
+    /// # Errors
+    /// As [`Build::write`].
+    pub fn write_beside(&self, name: &str, crl: &File, file: &File) -> Result<Built, BuildError> {
+        let mut first = [0];
+        if crl.read_at(&mut first, 0)? == 1 && first != [der::SEQUENCE] {
+            return Err(Flaw::new(0, Problem::NotACrl).in_input(name).into());
+        }
+        self.index(Input::from_reader(name, crl.try_clone()?), &Stored::whole(crl.try_clone()?), file)
+    }
+
+    fn index(&self, input: Input, crl: &Stored, file: &File) -> Result<Built, BuildError> {
         let name = input.name.clone();
         let named = |flaw: Flaw| flaw.in_input(&name);
         let mut scan = self.start(input)?;
-        scan.store_in(file.try_clone()?);
+        let embedded = crl.start == Header::SIZE;
+        if embedded {
+            scan.store_in(crl.try_clone()?);
+        }
         let mut table = Table::new(seed(scan.before_entries()), scan.entries_size());
         scan.each_entry(|offset, entry| table.push(entry.serial, offset)).map_err(named)?;
         let scanned = scan.finish().map_err(named)?;
-        let issuer = self.prove(&scanned, &name, Some(file))?;
-        Ok(finish(&scanned, issuer, table, file)?)
+        let issuer = self.prove(&scanned, &name, Some(crl))?;
+        Ok(finish(&scanned, issuer, table, crl, file)?)
     }
 
     /// Reads a CRL and proves that it is well-formed and its issuer's, without building anything. Serials that are
@@ -106,7 +129,7 @@ impl<'a> Build<'a> {
         let name = input.name.clone();
         let named = |flaw: Flaw| flaw.in_input(&name);
         let mut scan = self.start(input)?;
-        let store = if scan.signs_message() { Some(tempfile::tempfile()?) } else { None };
+        let store = if scan.signs_message() { Some(Stored::whole(tempfile::tempfile()?)) } else { None };
         if let Some(store) = &store {
             scan.store_in(store.try_clone()?);
         }
@@ -128,29 +151,36 @@ impl<'a> Build<'a> {
         source.and_then(|source| Scan::start(source, self.max_bytes)).map_err(|flaw| flaw.in_input(&name))
     }
 
-    fn prove(&self, scanned: &Scanned, input: &str, store: Option<&File>) -> Result<&'a Issuer, BuildError> {
+    fn prove(
+        &self,
+        scanned: &Scanned,
+        input: &str,
+        store: Option<&Stored>,
+    ) -> Result<&'a Issuer, BuildError> {
         let verified = scanned.verify(self.issuers, store);
         verified.map_err(|error| BuildError::Verify { input: input.to_owned(), error })
     }
 }
 
-/// Writes lines, offsets and header behind and before the CRL that lies in `file` already.
-fn finish(scanned: &Scanned, issuer: &Issuer, table: Table, file: &File) -> io::Result<Built> {
+/// Writes lines, offsets and header to `file`, behind and before `crl` if that is in it.
+fn finish(scanned: &Scanned, issuer: &Issuer, table: Table, crl: &Stored, file: &File) -> io::Result<Built> {
     let head = &scanned.head;
+    let embedded = crl.start == Header::SIZE;
     let crl_entries = offset(head.entries.start)..offset(head.entries.end);
     let mut out = Sections {
         file,
-        at: Header::CRL + head.size,
+        at: Header::SIZE + if embedded { head.size } else { 0 },
         checksum: Checksum::new(&scanned.frame),
         bytes: Vec::with_capacity(CHUNK),
     };
     let Layout { home_lines, lines, offsets } =
-        table.lay_out(|offset| serial_at(file, &crl_entries, offset), |line| out.put(&line.to_bytes()))?;
+        table.lay_out(|offset| serial_at(crl, &crl_entries, offset), |line| out.put(&line.to_bytes()))?;
     for offset in offsets.iter().flatten() {
         out.put(&offset.to_le_bytes())?;
     }
     let mut header = Header {
         checksum: 0,
+        embedded,
         entries: offset(position(offsets.iter().map(Vec::len).sum())),
         home_lines,
         lines,
@@ -197,12 +227,12 @@ impl Sections<'_> {
     }
 }
 
-/// The serial of the entry at `offset` of the CRL in an index file.
-pub(crate) fn serial_at(file: &File, entries: &Range<u32>, offset: u32) -> io::Result<Vec<u8>> {
+/// The serial of the entry at `offset` of a CRL.
+pub(crate) fn serial_at(crl: &Stored, entries: &Range<u32>, offset: u32) -> io::Result<Vec<u8>> {
     let mut bytes = [0; entry::SERIAL_WITHIN];
     let available = length(entries.end.saturating_sub(offset)).min(bytes.len());
     let bytes = bytes.get_mut(..available).unwrap_or_default();
-    file.read_exact_at(bytes, Header::CRL + u64::from(offset))?;
+    crl.read_exact_at(bytes, u64::from(offset))?;
     entry::serial(bytes)
         .map(<[u8]>::to_vec)
         .ok_or_else(|| io::Error::other("the CRL changed while it was indexed"))

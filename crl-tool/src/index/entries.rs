@@ -1,13 +1,12 @@
 //! Going through all entries of an index.
 
 use super::error::{Fault, LookupError, OpenError};
-use super::header::Header;
 use super::{Index, Revocation};
 use crate::crl::scan::Scan;
+use crate::crl::stored::Stored;
 use crate::problem::Flaw;
 use crate::serial::Serial;
 use crate::width::{length_of, position};
-use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::unix::fs::FileExt;
 
@@ -69,9 +68,9 @@ impl Index {
         Ok(out.flush()?)
     }
 
-    /// Reads the embedded CRL from its start.
+    /// Reads the CRL from its start.
     pub(super) fn scan(&self) -> Result<Scan<Section<'_>>, Flaw> {
-        let embedded = Section { file: &self.file, at: Header::CRL, end: self.header.lane() };
+        let embedded = Section { crl: &self.crl, at: 0, end: u64::from(self.header.crl_size) };
         Scan::start(embedded, self.header.crl_size)
     }
 }
@@ -84,9 +83,9 @@ fn json_key(serial: &Serial) -> String {
     format!("{sign}0x{digits}")
 }
 
-/// A part of a file.
+/// A part of a CRL.
 pub(super) struct Section<'a> {
-    file: &'a File,
+    crl: &'a Stored,
     at: u64,
     end: u64,
 }
@@ -94,7 +93,8 @@ pub(super) struct Section<'a> {
 impl Read for Section<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let wanted = length_of(self.end - self.at).min(buffer.len());
-        let count = self.file.read_at(buffer.get_mut(..wanted).unwrap_or_default(), self.at)?;
+        let count =
+            self.crl.file.read_at(buffer.get_mut(..wanted).unwrap_or_default(), self.crl.start + self.at)?;
         self.at += position(count);
         Ok(count)
     }

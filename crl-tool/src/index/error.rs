@@ -72,6 +72,21 @@ pub enum Fault {
     /// Header, lines, offsets or the frame of the CRL changed since they were written.
     #[error("damaged: its checksum does not match")]
     Checksum,
+    /// An index without its CRL, and no CRL beside it.
+    #[error("cannot read its CRL, {}: {error}", path.display())]
+    NoCrl {
+        /// Where the CRL should be.
+        path: PathBuf,
+        /// Why it could not be opened.
+        #[source]
+        error: io::Error,
+    },
+    /// The file beside the index is not the CRL that was indexed.
+    #[error("{} is another CRL than the one that was indexed", path.display())]
+    OtherCrl {
+        /// The file.
+        path: PathBuf,
+    },
     /// The entries of the CRL changed since they were indexed.
     #[error("damaged: the CRL in it is not the one that was indexed")]
     CrlDigest,
@@ -86,6 +101,9 @@ impl Fault {
     pub fn hint(&self) -> &'static str {
         match self {
             Fault::Io(_) => "check the path and its permissions",
+            Fault::NoCrl { .. } | Fault::OtherCrl { .. } => {
+                "keep the CRL as DER beside the index, and build the index again after replacing the CRL"
+            }
             Fault::NotAnIndex => "make one from the CRL with `crl-tool build`",
             Fault::Version { .. } => "build it again with this version of crl-tool",
             Fault::Length { .. }

@@ -10,12 +10,16 @@ use std::ops::Range;
 pub(crate) const SIZE: usize = 256;
 const MAGIC: [u8; 8] = *b"\x89CRLX\r\n\x1a";
 const VERSION: u32 = 1;
+/// The flag of an index without its CRL.
+const BESIDE: u32 = 1;
 
 /// The header's fields; everything else about the file follows from them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Header {
-    /// XXH3-64 of everything in the file but the CRL's entries.
+    /// XXH3-64 of everything in the index but the CRL's entries.
     pub(crate) checksum: u64,
+    /// Whether the CRL is in the file, and not beside it.
+    pub(crate) embedded: bool,
     /// Certificates in the index.
     pub(crate) entries: u32,
     /// Lines that serials hash to. Lines after these only take what overflowed.
@@ -39,8 +43,8 @@ impl Header {
         bytes.starts_with(&MAGIC)
     }
 
-    /// Where the CRL starts in the file.
-    pub(crate) const CRL: u64 = 256;
+    /// Bytes of the header, and thus where an embedded CRL starts in the file.
+    pub(crate) const SIZE: u64 = 256;
 
     /// What of the metadata stands in the header.
     pub(crate) fn beside(&self) -> Beside {
@@ -54,7 +58,7 @@ impl Header {
 
     /// Where the lines start in the file.
     pub(crate) fn lane(&self) -> u64 {
-        Header::CRL + u64::from(self.crl_size)
+        Header::SIZE + if self.embedded { u64::from(self.crl_size) } else { 0 }
     }
 
     /// Where the offsets start in the file.
@@ -72,7 +76,7 @@ impl Header {
         let mut fields = Fields { bytes: [0; SIZE], at: 0 };
         fields.put(&MAGIC);
         fields.put(&VERSION.to_le_bytes());
-        fields.put(&[0; 4]);
+        fields.put(&if self.embedded { 0 } else { BESIDE }.to_le_bytes());
         fields.put(&self.checksum.to_le_bytes());
         fields.put(&self.file_size().to_le_bytes());
         fields.put(&self.entries.to_le_bytes());
@@ -108,6 +112,7 @@ impl Header {
         let expected = u64::from_le_bytes(fields.take());
         let header = Header {
             checksum,
+            embedded: flags != BESIDE,
             entries: u32::from_le_bytes(fields.take()),
             home_lines: u32::from_le_bytes(fields.take()),
             lines: u32::from_le_bytes(fields.take()),
@@ -136,7 +141,7 @@ impl Header {
 
     fn check(&self, flags: u32, file_size: u64) -> Result<(), Fault> {
         let sound = [
-            (flags == 0, "flags"),
+            (matches!(flags, 0 | BESIDE), "flags"),
             (self.file_size() == file_size, "lengths"),
             (self.home_lines == lines_for(self.listed) && self.home_lines <= self.lines, "line counts"),
             (self.entries <= self.listed, "entry count"),

@@ -8,12 +8,13 @@ use super::line::Line;
 use super::metadata::Metadata;
 use crate::crl::head::{self, Head};
 use crate::crl::scan::Frame;
+use crate::crl::stored::Stored;
 use crate::crl::tail::{self, Tail};
 use crate::issuer::sha256;
 use crate::width::{length, length_of, offset, position};
 use std::fs::File;
 use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use xxhash_rust::xxh3::Xxh3;
 
 /// Bytes read at once: what is checked next is still in the processor's cache.
@@ -29,6 +30,12 @@ impl Index {
         let file =
             File::open(path).map_err(|error| OpenError { path: path.to_owned(), fault: error.into() })?;
         Index::from_file(file, path)
+    }
+
+    /// Where the CRL of an index at `path` lies if the index is without it: the same name with `.crl` at its end.
+    #[must_use]
+    pub fn crl_beside(path: &Path) -> PathBuf {
+        path.with_extension("crl")
     }
 
     /// As [`Index::open`], for a file that is open already. `path` names it in errors.
@@ -48,18 +55,32 @@ fn read(file: File, path: &Path) -> Result<Index, Fault> {
         result => result?,
     }
     let header = Header::read(&first, size)?;
-    let frame = Frame::read(&file, &header)?;
+    let beside = if header.embedded { None } else { Some(beside(path, &header)?) };
+    let inside = Stored::inside(file);
+    let frame = Frame::read(beside.as_ref().unwrap_or(&inside), &header)?;
 
     let mut checksum = Checksum::new(&frame);
-    let lane = read_lines(&file, &header, &mut checksum)?;
-    let offsets = read_offsets(&file, &header, &mut checksum)?;
+    let lane = read_lines(&inside.file, &header, &mut checksum)?;
+    let offsets = read_offsets(&inside.file, &header, &mut checksum)?;
     if checksum.finish(&header) != header.checksum {
         return Err(Fault::Checksum);
     }
     let (head, tail) = frame.parse(&header)?;
     let metadata = Metadata::new(&head, &tail, &header.beside());
     let seed = seed(&frame.before);
-    Ok(Index { path: path.to_owned(), file, header, head, metadata, seed, lane, offsets })
+    let crl = beside.unwrap_or(inside);
+    Ok(Index { path: path.to_owned(), crl, header, head, metadata, seed, lane, offsets })
+}
+
+/// Opens the CRL beside the index at `path`: a file of the same name that ends in `.crl`.
+fn beside(path: &Path, header: &Header) -> Result<Stored, Fault> {
+    let path = Index::crl_beside(path);
+    let opened = File::open(&path).and_then(|file| Ok((file.metadata()?.len(), file)));
+    match opened {
+        Ok((size, file)) if size == u64::from(header.crl_size) => Ok(Stored::whole(file)),
+        Ok(_) => Err(Fault::OtherCrl { path }),
+        Err(error) => Err(Fault::NoCrl { path, error }),
+    }
 }
 
 /// The seed of the hash: from what the CRL says before its first entry, its length and its date among it, so that
@@ -70,15 +91,15 @@ pub(crate) fn seed(before_entries: &[u8]) -> u64 {
 }
 
 impl Frame {
-    fn read(file: &File, header: &Header) -> Result<Frame, Fault> {
+    fn read(crl: &Stored, header: &Header) -> Result<Frame, Fault> {
         let entries = &header.crl_entries;
         let (before, after) = (length(entries.start), length(header.crl_size - entries.end));
         if before > head::LIMIT || after > tail::LIMIT {
             return Err(Fault::Header { field: "entry range" });
         }
         let mut frame = Frame { before: vec![0; before], after: vec![0; after] };
-        file.read_exact_at(&mut frame.before, Header::CRL)?;
-        file.read_exact_at(&mut frame.after, Header::CRL + u64::from(entries.end))?;
+        crl.read_exact_at(&mut frame.before, 0)?;
+        crl.read_exact_at(&mut frame.after, u64::from(entries.end))?;
         Ok(frame)
     }
 

@@ -3,7 +3,6 @@
 use super::Index;
 use super::build::serial_at;
 use super::error::{Fault, OpenError};
-use super::header::Header;
 use super::line::Line;
 use super::table::{Layout, Table};
 use crate::crl::scan::Scanned;
@@ -45,7 +44,7 @@ impl ProofError {
 }
 
 impl Index {
-    /// Reads the embedded CRL and compares it with the digest it was indexed under. It takes 0.5 ms a megabyte: do it
+    /// Reads the CRL and compares it with the digest it was indexed under. It takes 0.5 ms a megabyte: do it
     /// once after opening, off the path of requests.
     ///
     /// # Errors
@@ -53,8 +52,8 @@ impl Index {
     pub fn check_crl(&self) -> Result<(), OpenError> {
         let mut digest = Context::new(&SHA256);
         let signed = &self.head.signed;
-        let (start, end) = (Header::CRL + signed.start, Header::CRL + signed.end);
-        super::open::each_chunk(&self.file, start, end, |chunk| {
+        let (start, end) = (self.crl.start + signed.start, self.crl.start + signed.end);
+        super::open::each_chunk(&self.crl.file, start, end, |chunk| {
             digest.update(chunk);
             Ok(())
         })
@@ -82,7 +81,7 @@ impl Index {
     pub fn verify_by<'a>(&self, issuers: &'a [Issuer]) -> Result<&'a Issuer, ProofError> {
         let scanned = self.compare().map_err(|fault| self.refused(fault))?;
         let issuer = scanned
-            .verify(issuers, Some(&self.file))
+            .verify(issuers, Some(&self.crl))
             .map_err(|error| ProofError::Verify { path: self.path.display().to_string(), error })?;
         if issuer.id() == self.metadata.issuer_id {
             Ok(issuer)
@@ -104,7 +103,7 @@ impl Index {
         let mut same = |line: Line| {
             if lines.next() == Some(&line.to_bytes()) { Ok(()) } else { Err(Fault::NotOfThisCrl) }
         };
-        let serial_at = |offset| Ok(serial_at(&self.file, &self.header.crl_entries, offset)?);
+        let serial_at = |offset| Ok(serial_at(&self.crl, &self.header.crl_entries, offset)?);
         let Layout { home_lines, lines, offsets } = table.lay_out(serial_at, &mut same)?;
         let header = &self.header;
         if (scanned.entries, home_lines, lines) != (header.listed, header.home_lines, header.lines)

@@ -131,6 +131,21 @@ fn a_certificate_is_looked_up_with_its_own_issuer_only() {
 }
 
 #[test]
+fn a_sidecar_is_built_beside_its_crl_only() {
+    let stage = Stage::set();
+    let build = ["build", "--crl", "ca.crl", "--issuer", "ca.pem", "--sidecar", "--out"];
+    let refused = stage.run(&[&build[..], &["other.crlx"]].concat());
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("other.crl"), "{refused:?}");
+    assert!(!stage.path("other.crlx").exists());
+
+    assert_eq!(stage.run(&[&build[..], &["ca.crlx"]].concat()).status.code(), Some(0));
+    assert!(stage.read("ca.crlx").len() < 256 + 64 + 2 * 4 + 1);
+    assert_eq!(stage.run(&["lookup", "ca.crlx", "--serial", "1"]).status.code(), Some(1));
+    assert_eq!(stage.run(&["verify", "ca.crlx", "--issuer", "ca.pem"]).status.code(), Some(0));
+}
+
+#[test]
 fn every_file_may_be_a_stream() {
     let stage = Stage::set();
     assert_eq!(code(&stage.run(&BUILD)), 0);

@@ -14,3 +14,4 @@ mod exactness;
 mod forge;
 mod golden;
 mod rfc5280;
+mod sidecar;
