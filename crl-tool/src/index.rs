@@ -103,18 +103,20 @@ impl Index {
     fn find(&self, serial: &Serial) -> Result<Option<(u32, Revocation)>, LookupError> {
         let hash = Hash::of(serial.as_der_content(), self.seed);
         let home = hash.home(self.header.home_lines);
-        for (number, line) in (home..).zip(self.lane.lines().iter().skip(length(home))) {
-            let line = Line::of(line);
-            let mut matches = line.matches(hash.fingerprint);
+        let lines = self.lane.lines().get(length(home)..).unwrap_or_default();
+        for (number, bytes) in (home..).zip(lines) {
+            let candidates = Line::may_hold(bytes, hash.fingerprint).then(|| Line::of(bytes));
+            let (mut matches, before) =
+                candidates.map_or((0, 0), |line| (line.matches(hash.fingerprint), line.before));
             while matches != 0 {
                 let slot = matches.trailing_zeros();
                 matches &= matches - 1;
-                let found = self.confirm(line.before + slot, number, hash, serial)?;
+                let found = self.confirm(before + slot, number, hash, serial)?;
                 if found.is_some() {
                     return Ok(found);
                 }
             }
-            if !line.overflows {
+            if !Line::overflows(bytes) {
                 break;
             }
         }

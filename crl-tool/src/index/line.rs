@@ -83,16 +83,27 @@ impl Line {
     /// One bit for each slot that holds `fingerprint`.
     #[inline]
     pub(crate) fn matches(&self, fingerprint: u16) -> u32 {
-        // Nearly always there is none, which takes a few instructions on all slots at once.
-        if !self.fingerprints.iter().fold(false, |any, &candidate| any | (candidate == fingerprint)) {
-            return 0;
-        }
         let mut bits = 0;
         for (slot, &candidate) in (0_u32..).zip(&self.fingerprints) {
             bits |= u32::from(candidate == fingerprint) << slot;
         }
         // Free slots hold zero, which is a fingerprint as good as any.
         bits & ((1 << self.count) - 1)
+    }
+
+    /// Whether the line that `bytes` are may hold `fingerprint`, by a few instructions on all slots at once: nearly
+    /// always it does not.
+    #[inline]
+    pub(crate) fn may_hold(bytes: &[u8; Line::SIZE], fingerprint: u16) -> bool {
+        let fingerprint = fingerprint.to_le_bytes();
+        bytes.as_chunks().0.iter().fold(false, |any, pair| any | (*pair == fingerprint))
+    }
+
+    /// Whether serials of the line that `bytes` are go on in the next one.
+    #[inline]
+    pub(crate) fn overflows(bytes: &[u8; Line::SIZE]) -> bool {
+        let [_, _, _, _, _, flags, ..] = bytes;
+        *flags == OVERFLOW
     }
 
     pub(crate) fn to_bytes(self) -> [u8; Line::SIZE] {
@@ -161,6 +172,8 @@ mod tests {
         assert!(Line::check(&bytes, 1, 7, true).is_err(), "the last line has no next");
         assert!(Line::check(&bytes, 1, 0, false).is_err());
         assert_eq!(line.matches(0x0202), 0b10);
+        assert!(Line::may_hold(&bytes, 0x1d1d) && !Line::may_hold(&bytes, 0x1e1e));
+        assert!(Line::overflows(&bytes));
     }
 
     #[test]
