@@ -5,6 +5,7 @@ pub(crate) mod failure;
 mod file;
 mod inspect;
 mod lookup;
+mod merge;
 mod verify;
 
 use clap::{Parser, Subcommand};
@@ -27,13 +28,15 @@ Example, from the CA's files to an answer:
 
 A FILE can be `-`: standard input where it is read, standard output where it is written.
 
-Exit codes: 0 done (lookup: not revoked), 1 revoked (lookup only), 2 failed or wrong usage, and standard error says why.";
+Exit codes: 0 done (lookup: not revoked), 1 revoked and 3 not covered (lookup only), 2 failed or wrong usage, and
+standard error says why.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
     Build(build::Build),
     Inspect(inspect::Inspect),
     Lookup(lookup::Lookup),
+    Merge(merge::Merge),
     Verify(verify::Verify),
 }
 
@@ -43,6 +46,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Build(build) => build.run(),
         Command::Inspect(inspect) => inspect.run(),
         Command::Lookup(lookup) => lookup.run(),
+        Command::Merge(merge) => merge.run(),
         Command::Verify(verify) => verify.run(),
     }
 }

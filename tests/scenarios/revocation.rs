@@ -1,6 +1,7 @@
 //! From `certs revoke` to the refusal, and what happens when a CRL is missing or too old.
 
 use postern_tests::Outcome;
+use postern_tests::files;
 use postern_tests::pki::Pki;
 use postern_tests::postern::{Config, Postern};
 use postern_tests::stage::Stage;
@@ -117,5 +118,30 @@ fn grace_keeps_a_stale_crl_in_force() -> Outcome {
     let config = Config::new(&pki, upstream.address()).raw("revocation.grace_seconds", 3_600);
     let stage = Stage { postern: Postern::start(&config)?, upstream, pki };
     assert_eq!(stage.curl("good", "/").call()?.status, 200);
+    Ok(())
+}
+
+#[test]
+fn a_partition_of_other_certificates_refuses_its_issuers_clients() -> Outcome {
+    // The clients of this PKI name no distribution point, so that a partition says nothing about them.
+    let pki = Pki::make()?;
+    let complete = pki.path("complete.crlx");
+    files::copy(&pki.path("crl/intermediate.crlx"), &complete)?;
+    pki.reissue_partition("http://crl.example/partition-1.crl")?;
+    let upstream = Upstream::start(&pki)?;
+    let stage = Stage { postern: Postern::start(&Config::new(&pki, upstream.address()))?, upstream, pki };
+    assert_eq!(stage.curl("good", "/").call()?.status, 0);
+    let entry = stage.postern.refused("crl_not_covering")?;
+    assert!(entry.expect_text("detail")?.contains("distribution point"), "{entry:?}");
+
+    // Beside the complete CRL it changes nothing.
+    let indexes = [&stage.pki.indexes()[..], &[complete]].concat();
+    let indexes: Vec<String> = indexes.iter().map(|path| format!("{:?}", path.display())).collect();
+    let config = Config::new(&stage.pki, stage.upstream.address())
+        .raw("revocation.indexes", format!("[{}]", indexes.join(", ")));
+    let stage = Stage { postern: Postern::start(&config)?, ..stage };
+    assert_eq!(stage.curl("good", "/").call()?.status, 200);
+    let answer = stage.curl("revoked", "/").arg("--http1.1").call()?;
+    assert!(answer.error.contains("certificate revoked"), "{}", answer.error);
     Ok(())
 }

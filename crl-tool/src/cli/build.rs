@@ -81,14 +81,18 @@ impl Build {
     }
 }
 
-fn summary(metadata: &Metadata, bytes: u64, out: &Path) -> String {
+/// What was built, in one line.
+pub(super) fn summary(metadata: &Metadata, bytes: u64, out: &Path) -> String {
     let number = metadata.crl_number.map_or_else(String::new, |number| format!(" number {number}"));
     let again = match metadata.listed - metadata.entries {
         0 => String::new(),
         repeats => format!(" ({repeats} listed again)"),
     };
+    let delta = metadata.delta.as_ref().map_or_else(String::new, |delta| {
+        format!(", by its delta CRL {} more and {} released", delta.revoked, delta.removed)
+    });
     format!(
-        "{}: {} revoked{again}, CRL{number} of {}, {bytes} bytes",
+        "{}: {} revoked{again}{delta}, CRL{number} of {}, {bytes} bytes",
         out.display(),
         metadata.entries,
         metadata.issuer,

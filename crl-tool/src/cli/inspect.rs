@@ -56,7 +56,7 @@ impl Inspect {
                 for (key, value) in fields {
                     let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
                     let text = if value.is_null() { "none" } else { &text };
-                    writeln!(out, "{key:<12} {text}")?;
+                    writeln!(out, "{key:<13} {text}")?;
                 }
             }
         }
@@ -66,11 +66,16 @@ impl Inspect {
 
 /// Every field, named for text; underscores take the place of blanks in JSON.
 fn fields(metadata: &Metadata) -> Vec<(&'static str, serde_json::Value)> {
+    let delta = metadata.delta.as_ref();
     vec![
         ("issuer", json!(metadata.issuer)),
         ("crl number", json!(metadata.crl_number.map(|number| number.to_string()))),
         ("this update", json!(rfc3339(metadata.this_update))),
         ("next update", json!(metadata.next_update.map(rfc3339))),
+        ("scope", json!(metadata.scope.as_ref().map(ToString::to_string))),
+        ("delta of", json!(delta.map(|delta| delta.base.map(|number| number.to_string())))),
+        ("delta revoked", json!(delta.map(|delta| delta.revoked))),
+        ("delta removed", json!(delta.map(|delta| delta.removed))),
         ("entries", json!(metadata.entries)),
         ("listed", json!(metadata.listed)),
         ("crl bytes", json!(metadata.crl_bytes)),

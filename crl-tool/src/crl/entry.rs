@@ -30,6 +30,16 @@ impl<'a> Entry<'a> {
     /// Reads the entry at the start of `bytes`, which lie at `offset` of the CRL.
     #[inline]
     pub(crate) fn read(bytes: &'a [u8], offset: u64) -> Result<Entry<'a>, Flaw> {
+        Entry::parse(bytes, offset, false)
+    }
+
+    /// As [`Entry::read`], for a delta CRL, which may also remove what its base lists.
+    pub(crate) fn read_of_delta(bytes: &'a [u8], offset: u64) -> Result<Entry<'a>, Flaw> {
+        Entry::parse(bytes, offset, true)
+    }
+
+    #[inline]
+    fn parse(bytes: &'a [u8], offset: u64, in_delta: bool) -> Result<Entry<'a>, Flaw> {
         let entry = Reader::new(bytes, offset).expect(der::SEQUENCE, "an entry")?;
         let mut fields = entry.reader();
         let number = fields.expect(der::INTEGER, "an entry's serial number")?;
@@ -39,7 +49,7 @@ impl<'a> Entry<'a> {
         let extensions = fields.optional(der::SEQUENCE)?;
         fields.finish("an entry")?;
         if let Some(list) = extensions {
-            extension::each(&list, |extension| take(&extension, &mut reason))?;
+            extension::each(&list, |extension| take(&extension, &mut reason, in_delta))?;
         }
         let has_extensions = extensions.is_some();
         Ok(Entry { size: entry.raw.len(), serial: number.content, date, reason, has_extensions })
@@ -56,7 +66,7 @@ pub(crate) fn serial(bytes: &[u8]) -> Option<&[u8]> {
     fields.expect(der::INTEGER, "an entry's serial number").ok().map(|number| number.content)
 }
 
-fn take(extension: &Extension<'_>, reason: &mut Option<Reason>) -> Result<(), Flaw> {
+fn take(extension: &Extension<'_>, reason: &mut Option<Reason>, in_delta: bool) -> Result<(), Flaw> {
     let value = &extension.value;
     match extension.oid {
         REASON_CODE => {
@@ -67,7 +77,7 @@ fn take(extension: &Extension<'_>, reason: &mut Option<Reason>) -> Result<(), Fl
             match Reason::from_code(number) {
                 None => return Err(code.flaw(Problem::ReasonCode { code: number })),
                 // RFC 5280 §5.3.1: it may only appear in delta CRLs.
-                Some(Reason::RemoveFromCrl) => return Err(code.flaw(Problem::RemoveFromCrl)),
+                Some(Reason::RemoveFromCrl) if !in_delta => return Err(code.flaw(Problem::RemoveFromCrl)),
                 Some(known) => *reason = Some(known),
             }
             Ok(())

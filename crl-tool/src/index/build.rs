@@ -4,11 +4,12 @@ use super::header::Header;
 use super::metadata::{Beside, Metadata};
 use super::open::{Checksum, seed};
 use super::table::{Layout, Table};
+use crate::crl::delta::{Delta, DeltaError, MAX_DELTA_BYTES};
 use crate::crl::entry;
 use crate::crl::input::Input;
 use crate::crl::scan::{Scan, Scanned};
-use crate::issuer::{Issuer, digest_bytes};
-use crate::problem::{CrlError, Flaw};
+use crate::issuer::{Issuer, IssuerId, digest_bytes};
+use crate::problem::{CrlError, Flaw, Problem};
 use crate::signature::VerifyError;
 use crate::width::{length, offset, position};
 use std::fs::File;
@@ -51,6 +52,15 @@ pub enum BuildError {
         #[source]
         error: VerifyError,
     },
+    /// The delta CRL does not follow the base.
+    #[error("{input}: {error}")]
+    Delta {
+        /// The delta CRL as the user named it.
+        input: String,
+        /// What is wrong.
+        #[source]
+        error: DeltaError,
+    },
     /// The index could not be written.
     #[error("cannot write the index: {0}")]
     Io(#[from] io::Error),
@@ -63,9 +73,17 @@ impl BuildError {
         match self {
             BuildError::Crl(error) => error.problem.hint(),
             BuildError::Verify { error, .. } => error.hint(),
+            BuildError::Delta { error, .. } => error.hint(),
             BuildError::Io(_) => "check the space and the permissions where the index goes",
         }
     }
+}
+
+/// A proved delta CRL.
+struct Update {
+    delta: Delta,
+    issuer: IssuerId,
+    name: String,
 }
 
 impl<'a> Build<'a> {
@@ -86,6 +104,32 @@ impl<'a> Build<'a> {
     /// # Errors
     /// The CRL is malformed or not proved to be its issuer's; what was written to `file` is of no use then.
     pub fn write(&self, input: Input, file: &File) -> Result<Built, BuildError> {
+        self.write_with(input, None, file)
+    }
+
+    /// As [`Build::write`], with the changes of a delta CRL applied (RFC 5280 §5.2.4).
+    ///
+    /// # Errors
+    /// One of the CRLs is malformed or not proved to be its issuer's, or the delta does not follow the base.
+    pub fn merge(&self, base: Input, delta: Input, file: &File) -> Result<Built, BuildError> {
+        let name = delta.name.clone();
+        let named = |flaw: Flaw| flaw.in_input(&name);
+        let mut der = Vec::new();
+        let source = delta.into_der().map_err(|problem| named(Flaw::new(0, problem)))?;
+        let limit = u64::from(MAX_DELTA_BYTES);
+        let read = source.take(limit + 1).read_to_end(&mut der);
+        let size = position(read.map_err(|error| named(Flaw::new(0, error.into())))?);
+        if size > limit {
+            let problem = Problem::TooLarge { size, limit: MAX_DELTA_BYTES };
+            return Err(named(Flaw::new(0, problem)).into());
+        }
+        let delta = Delta::read(der).map_err(named)?;
+        let verified = delta.verify(self.issuers);
+        let issuer = verified.map_err(|error| BuildError::Verify { input: name.clone(), error })?.id();
+        self.write_with(base, Some(&Update { delta, issuer, name }), file)
+    }
+
+    fn write_with(&self, input: Input, update: Option<&Update>, file: &File) -> Result<Built, BuildError> {
         let name = input.name.clone();
         let named = |flaw: Flaw| flaw.in_input(&name);
         let mut scan = self.start(input)?;
@@ -96,7 +140,18 @@ impl<'a> Build<'a> {
         }
         let scanned = scan.finish().map_err(named)?;
         let issuer = self.prove(&scanned, &name, Some(file))?;
-        Ok(finish(&scanned, issuer, table, file)?)
+        if let Some(Update { delta, issuer: delta_issuer, name }) = update {
+            let beside = Beside {
+                spki_sha256: issuer.id().spki_sha256,
+                tbs_sha256: digest_bytes(&scanned.tbs_sha256),
+                entries: scanned.entries,
+                listed: scanned.entries,
+            };
+            let follows = delta.follows(&Metadata::new(&scanned.head, &scanned.tail, &beside));
+            let follows = if *delta_issuer == issuer.id() { follows } else { Err(DeltaError::OtherIssuer) };
+            follows.map_err(|error| BuildError::Delta { input: name.clone(), error })?;
+        }
+        Ok(finish(&scanned, issuer, table, update.map(|update| &update.delta), file)?)
     }
 
     /// Reads a CRL and proves that it is well-formed and its issuer's, without building anything. Serials that are
@@ -137,7 +192,13 @@ impl<'a> Build<'a> {
 }
 
 /// Writes lines, offsets and header behind and before the CRL that lies in `file` already.
-fn finish(scanned: &Scanned, issuer: &Issuer, table: Table, file: &File) -> io::Result<Built> {
+fn finish(
+    scanned: &Scanned,
+    issuer: &Issuer,
+    table: Table,
+    delta: Option<&Delta>,
+    file: &File,
+) -> io::Result<Built> {
     let head = &scanned.head;
     let crl_entries = offset(head.entries.start)..offset(head.entries.end);
     let mut lane = Vec::new();
@@ -156,6 +217,7 @@ fn finish(scanned: &Scanned, issuer: &Issuer, table: Table, file: &File) -> io::
         listed: scanned.entries,
         crl_size: offset(head.size),
         crl_entries,
+        delta_size: delta.map_or(0, |delta| offset(position(delta.der.len()))),
         tbs_sha256: digest_bytes(&scanned.tbs_sha256),
         spki_sha256: issuer.id().spki_sha256,
     };
@@ -169,9 +231,16 @@ fn finish(scanned: &Scanned, issuer: &Issuer, table: Table, file: &File) -> io::
         file.write_all_at(&bytes, place)?;
         place += position(bytes.len());
     }
+    if let Some(delta) = delta {
+        checksum.update(&delta.der);
+        file.write_all_at(&delta.der, header.delta())?;
+    }
     header.checksum = checksum.finish();
     file.write_all_at(&header.to_bytes(), 0)?;
-    let metadata = Metadata::new(head, &scanned.tail, &header.beside());
+    let mut metadata = Metadata::new(head, &scanned.tail, &header.beside());
+    if let Some(delta) = delta {
+        metadata.take(delta);
+    }
     Ok(Built { metadata, bytes: header.file_size() })
 }
 

@@ -52,13 +52,15 @@ fn read(file: File, path: &Path) -> Result<Index, Fault> {
     let mut checksum = Checksum::new(&header, &frame);
     let lines = read_lines(&file, &header, &mut checksum)?;
     let offsets = read_offsets(&file, &header, &mut checksum)?;
+    let delta = read_delta(&file, &header, &mut checksum)?;
     if checksum.finish() != header.checksum {
         return Err(Fault::Checksum);
     }
     let (head, tail) = frame.parse(&header)?;
-    let metadata = Metadata::new(&head, &tail, &header.beside());
+    let mut metadata = Metadata::new(&head, &tail, &header.beside());
+    let delta = delta.map(|der| metadata.apply(der)).transpose()?;
     let seed = seed(&frame.before);
-    Ok(Index { path: path.to_owned(), file, header, head, metadata, seed, lines, offsets })
+    Ok(Index { path: path.to_owned(), file, header, head, metadata, seed, lines, offsets, delta })
 }
 
 /// The seed of the hash: from what the CRL says before its first entry, its length and its date among it, so that
@@ -93,7 +95,7 @@ impl Frame {
 }
 
 /// The sum over all of the file but the CRL's entries: header (with zeroes for the sum), the CRL before and after
-/// its entries, lines, offsets.
+/// its entries, lines, offsets, delta CRL.
 pub(crate) struct Checksum(Xxh3);
 
 impl Checksum {
@@ -134,7 +136,7 @@ fn read_lines(file: &File, header: &Header, checksum: &mut Checksum) -> Result<V
 
 fn read_offsets(file: &File, header: &Header, checksum: &mut Checksum) -> Result<Vec<u32>, Fault> {
     let mut offsets = Vec::with_capacity(length(header.entries));
-    each_chunk(file, header.offsets(), header.file_size(), |chunk| {
+    each_chunk(file, header.offsets(), header.delta(), |chunk| {
         checksum.update(chunk);
         for (entry, bytes) in (offset(position(offsets.len()))..).zip(chunk.as_chunks().0) {
             let offset = u32::from_le_bytes(*bytes);
@@ -146,6 +148,17 @@ fn read_offsets(file: &File, header: &Header, checksum: &mut Checksum) -> Result
         Ok(())
     })?;
     Ok(offsets)
+}
+
+/// The bytes of the delta CRL, if there is one.
+fn read_delta(file: &File, header: &Header, checksum: &mut Checksum) -> Result<Option<Vec<u8>>, Fault> {
+    if header.delta_size == 0 {
+        return Ok(None);
+    }
+    let mut der = vec![0; length(header.delta_size)];
+    file.read_exact_at(&mut der, header.delta())?;
+    checksum.update(&der);
+    Ok(Some(der))
 }
 
 /// Calls `visit` for the bytes from `start` to `end` of the file, a chunk at a time.
