@@ -93,7 +93,8 @@ impl Index {
     /// Bytes of memory that the index holds while it is open.
     #[must_use]
     pub fn memory(&self) -> usize {
-        size_of_val(self.lines.as_slice()) + size_of_val(self.offsets.as_slice())
+        let delta = self.delta.as_ref().map_or(0, |delta| delta.memory());
+        size_of_val(self.lines.as_slice()) + size_of_val(self.offsets.as_slice()) + delta
     }
 
     /// Looks a serial up. Exact: a match of fingerprints is confirmed against the serial in the CRL. A CRL that is limited

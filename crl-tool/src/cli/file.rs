@@ -3,7 +3,7 @@
 use super::failure::Failure;
 use crl_tool::{Draft, Index, Input, Issuer};
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, BufRead, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 /// The most bytes of a file with certificates.
@@ -60,6 +60,16 @@ fn index_of_stream(mut stream: impl Read) -> Result<Index, Failure> {
 /// Opens the CRL that a command reads.
 pub(crate) fn crl(path: &Path) -> Result<Input, Failure> {
     if is_standard(path) { Ok(Input::stdin()) } else { Ok(Input::open(path)?) }
+}
+
+/// The lines of a text file.
+pub(crate) fn lines(path: &Path) -> Result<impl Iterator<Item = io::Result<String>> + use<>, Failure> {
+    let source: Box<dyn Read> = if is_standard(path) {
+        Box::new(io::stdin())
+    } else {
+        Box::new(File::open(path).map_err(Failure::io("read", path))?)
+    };
+    Ok(io::BufReader::new(source).lines())
 }
 
 /// Reads a file with certificates as a whole.

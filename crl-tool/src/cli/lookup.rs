@@ -3,9 +3,10 @@
 use super::failure::Failure;
 use super::file;
 use super::inspect::rfc3339;
+use super::style::Style;
 use clap::Args;
-use crl_tool::{Gap, Index, Lookup as Answer, Serial, Subject};
-use std::io::{self, Write};
+use crl_tool::{Gap, Index, Lookup as Answer, Reason, Serial, Subject};
+use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -32,6 +33,10 @@ struct Certificate {
     #[arg(long, value_name = "HEX", allow_hyphen_values = true)]
     serial: Option<String>,
 
+    /// A file with one serial number a line; empty lines and those that start with # are skipped
+    #[arg(long, value_name = "FILE")]
+    serials: Option<PathBuf>,
+
     /// The certificate, PEM or DER; of several, the first one
     #[arg(long, value_name = "PEM")]
     cert: Option<PathBuf>,
@@ -42,47 +47,89 @@ Examples:
   crl-tool lookup ca.crlx --cert client.pem
   crl-tool lookup partition-*.crlx --cert client.pem
   crl-tool lookup ca.crlx --serial 0x1f:a0:22
+  crl-tool lookup ca.crlx --serials issued.txt --format json | jq -r '.serial + \" \" + .status'
 
 Exit codes: 0 not revoked, 1 revoked (reason and date are printed), 2 no answer, 3 not covered (no CRL that was passed
-speaks for this certificate, so that nobody knows: treat it as revoked).";
+speaks for this certificate, so that nobody knows: treat it as revoked). Of several serials: 1 if any is revoked,
+otherwise 3 if any is not covered.";
 
 const REVOKED: u8 = 1;
 const NOT_COVERED: u8 = 3;
 
 impl Lookup {
-    pub(crate) fn run(self) -> Result<ExitCode, Failure> {
+    pub(crate) fn run(self, style: Style) -> Result<ExitCode, Failure> {
         let indexes = self.files.iter().map(|path| file::index(path)).collect::<Result<Vec<_>, _>>()?;
         same_issuer(&indexes)?;
-        let (serial, answer) = match (&self.certificate.serial, &self.certificate.cert) {
-            (Some(hex), _) => {
+        let answers = match &self.certificate {
+            Certificate { serial: Some(hex), .. } => {
                 let hint = "pass it as `openssl x509 -noout -serial` prints it";
                 let serial = Serial::from_hex(hex)
                     .map_err(|error| Failure::new(format!("--serial {hex}: {error}"), hint))?;
-                (serial, by_serial(&indexes, &serial)?)
+                vec![(serial, by_serial(&indexes, &serial)?)]
             }
-            (None, Some(path)) => {
+            Certificate { serials: Some(path), .. } => {
+                let ask = |serial| Ok((serial, by_serial(&indexes, &serial)?));
+                serials(path)?.into_iter().map(ask).collect::<Result<_, Failure>>()?
+            }
+            Certificate { cert: Some(path), .. } => {
                 let subject = subject(path, &indexes)?;
-                (subject.serial, crl_tool::status(&indexes, &subject)?)
+                vec![(subject.serial, crl_tool::status(&indexes, &subject)?)]
             }
-            (None, None) => return Err(Failure::new("nothing to look up", "pass --serial or --cert")),
+            Certificate { .. } => {
+                return Err(Failure::new("nothing to look up", "pass --serial, --serials or --cert"));
+            }
         };
-        let mut out = io::stdout().lock();
-        match answer {
-            Answer::NotRevoked => {
-                writeln!(out, "not revoked: {serial}")?;
-                Ok(ExitCode::SUCCESS)
-            }
-            Answer::Revoked(revocation) => {
-                let reason = revocation.reason.map_or("no reason given", |reason| reason.name());
-                writeln!(out, "revoked: {serial}, {reason}, since {}", rfc3339(revocation.date))?;
-                Ok(ExitCode::from(REVOKED))
-            }
-            Answer::NotCovered(gap) => {
-                writeln!(out, "not covered: {serial}: {gap}")?;
-                Ok(ExitCode::from(NOT_COVERED))
-            }
+        let mut codes = Vec::new();
+        for (serial, answer) in answers {
+            codes.push(say(style, &serial, answer)?);
+        }
+        // Revoked outweighs not covered, which outweighs not revoked.
+        let worst = [REVOKED, NOT_COVERED].into_iter().find(|code| codes.contains(code));
+        Ok(worst.map_or(ExitCode::SUCCESS, ExitCode::from))
+    }
+}
+
+/// Prints an answer; returns its exit code.
+fn say(style: Style, serial: &Serial, answer: Answer) -> Result<u8, Failure> {
+    let shown = serial.to_string();
+    match answer {
+        Answer::NotRevoked => {
+            style
+                .say(format!("not revoked: {shown}"), &json!({ "serial": shown, "status": "not_revoked" }))?;
+            Ok(0)
+        }
+        Answer::Revoked(revocation) => {
+            let (reason, date) = (revocation.reason.map(Reason::name), rfc3339(revocation.date));
+            let text = format!("revoked: {shown}, {}, since {date}", reason.unwrap_or("no reason given"));
+            let json = json!({ "serial": shown, "status": "revoked", "reason": reason, "date": date });
+            style.say(text, &json)?;
+            Ok(REVOKED)
+        }
+        Answer::NotCovered(gap) => {
+            let json = json!({ "serial": shown, "status": "not_covered", "why": gap.to_string() });
+            style.say(format!("not covered: {shown}: {gap}"), &json)?;
+            Ok(NOT_COVERED)
         }
     }
+}
+
+/// The serials in the file at `path`, one a line.
+fn serials(path: &Path) -> Result<Vec<Serial>, Failure> {
+    let mut serials = Vec::new();
+    for (number, line) in (1_u64..).zip(file::lines(path)?) {
+        let line = line.map_err(Failure::io("read", path))?;
+        let hex = line.trim();
+        if !hex.is_empty() && !hex.starts_with('#') {
+            let refused = |error| {
+                Failure::new(
+                    format!("{}: line {number}: {error}", path.display()),
+                    "write one serial number in hexadecimal a line; # starts a comment line",
+                )
+            };
+            serials.push(Serial::from_hex(hex).map_err(refused)?);
+        }
+    }
+    Ok(serials)
 }
 
 /// Serials mean something only among certificates of one issuer.

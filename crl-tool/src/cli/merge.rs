@@ -1,8 +1,9 @@
 //! `crl-tool merge`
 
-use super::build::summary;
+use super::build::{json, summary};
 use super::failure::Failure;
 use super::file::{self, Either, Output, is_standard};
+use super::style::Style;
 use clap::Args;
 use crl_tool::{Build, Index, Input, MAX_CRL_BYTES};
 use std::path::PathBuf;
@@ -45,7 +46,7 @@ Examples:
 Exit codes: 0 built, 2 failed (nothing was replaced).";
 
 impl Merge {
-    pub(crate) fn run(self) -> Result<ExitCode, Failure> {
+    pub(crate) fn run(self, style: Style) -> Result<ExitCode, Failure> {
         let inputs = self.issuer.iter().chain([&self.base, &self.delta]);
         if inputs.filter(|path| is_standard(path)).count() > 1 {
             return Err(Failure::new("`-` twice for one stream", "name files for all but one of them"));
@@ -66,7 +67,7 @@ impl Merge {
         Index::from_file(copy, &self.out)?;
         out.publish()?;
         if !is_standard(&self.out) {
-            println!("{}", summary(&built.metadata, built.bytes, &self.out));
+            style.say(summary(&built.metadata, built.bytes, &self.out), &json(&built, &self.out))?;
         }
         Ok(ExitCode::SUCCESS)
     }

@@ -148,6 +148,11 @@ impl Delta {
         Ok(())
     }
 
+    /// Bytes of memory that it takes, about.
+    pub(crate) fn memory(&self) -> usize {
+        self.der.len() + self.changes.capacity() * size_of::<(Serial, Change)>()
+    }
+
     /// What it changes about a serial.
     pub(crate) fn change(&self, serial: &Serial) -> Option<Change> {
         self.changes.get(serial).copied()

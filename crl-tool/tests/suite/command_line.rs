@@ -169,7 +169,7 @@ fn usage_errors_exit_with_2_and_help_with_0() {
     let stage = Stage::set();
     assert_eq!(code(&stage.run(&["build"])), 2);
     assert_eq!(code(&stage.run(&["frobnicate"])), 2);
-    for command in ["build", "inspect", "lookup", "verify"] {
+    for command in ["build", "completions", "convert", "diff", "inspect", "lookup", "merge", "verify"] {
         let help = stage.run(&[command, "--help"]);
         assert_eq!(code(&help), 0);
         assert!(stdout(&help).contains("Exit codes:"), "{command}");

@@ -8,6 +8,7 @@
 
 mod binding;
 mod command_line;
+mod commands;
 mod damage;
 mod der;
 mod docs;
