@@ -112,7 +112,7 @@ pub fn run(config: Config, clock: Clock) -> Result<(), Failure> {
     let listeners =
         bind(config.listen.address, workers).map_err(bound("listen.address", config.listen.address))?;
     let admin = bind(config.admin.address, 1).map_err(bound("admin.address", config.admin.address))?;
-    let (access_log, log_writer) = AccessLog::start(config.log.format, metrics.clone())?;
+    let access_log = AccessLog::start(config.log.format, metrics.clone())?;
     let app = Arc::new(App {
         slots: Arc::new(Slots::new(config.limits.max_connections)),
         config,
@@ -125,11 +125,8 @@ pub fn run(config: Config, clock: Clock) -> Result<(), Failure> {
     });
     let runtime = runtime()?;
     let outcome = runtime.block_on(supervise(&app, listeners, admin, forwarder));
+    // Its tasks hold the application; the access log writes what is left when that is dropped.
     drop(runtime);
-    // The last handle: the writer sees the end of the queue, and what was said last is on standard output.
-    drop(app);
-    // It has nothing to say that could be written now.
-    let _ = log_writer.join();
     outcome
 }
 
