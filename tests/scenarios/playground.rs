@@ -4,8 +4,10 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
 
+use postern_tests::pki::Pki;
 use postern_tests::process::{Process, Signal, run};
-use postern_tests::{Outcome, files};
+use postern_tests::{Outcome, crl_tool, files, proc};
+use time::{Duration, OffsetDateTime};
 
 #[test]
 fn the_smoke_test_passes_against_a_playground() -> Outcome {
@@ -62,6 +64,32 @@ fn a_second_start_uses_the_certificates_that_are_there() -> Outcome {
 }
 
 #[test]
+fn certificates_with_stale_crls_are_made_anew() -> Outcome {
+    let directory = files::temporary_directory()?;
+    let pki = directory.path().join("dev");
+    stop(start(&pki, "127.0.0.1:0")?)?;
+    let now = OffsetDateTime::now_utc();
+    Pki::at(&pki).reissue_crl(now - Duration::days(31), now - Duration::days(1), 0)?;
+    stop(start(&pki, "127.0.0.1:0")?)?;
+    assert!(crl_tool::next_update(&pki.join("crl/intermediate.crlx"))? > now);
+    Ok(())
+}
+
+#[test]
+fn a_server_that_ends_on_its_own_ends_the_playground() -> Outcome {
+    let directory = files::temporary_directory()?;
+    let playground = start(&directory.path().join("dev"), "127.0.0.1:0")?;
+    playground.stdout().find("the last hint", |line| line.contains("Ctrl-C").then_some(()))?;
+    for child in proc::children(playground.id())? {
+        run("kill", Command::new("kill").args(["-KILL", &child.to_string()]))?.success()?;
+    }
+    let finished = playground.finish()?;
+    assert_eq!(finished.code(), 1);
+    assert!(finished.stderr.contains("ended on its own"), "{}", finished.stderr);
+    Ok(())
+}
+
+#[test]
 fn a_port_that_is_taken_is_named() -> Outcome {
     let directory = files::temporary_directory()?;
     let taken = TcpListener::bind("127.0.0.1:0")?;
@@ -70,6 +98,13 @@ fn a_port_that_is_taken_is_named() -> Outcome {
     assert_eq!(finished.code(), 1);
     assert!(finished.stderr.contains(&address) && finished.stderr.contains("in use"), "{}", finished.stderr);
     Ok(())
+}
+
+/// Waits until it is ready and stops it.
+fn stop(playground: Process) -> Outcome {
+    playground.stdout().find("the last hint", |line| line.contains("Ctrl-C").then_some(()))?;
+    playground.signal(Signal::TERM)?;
+    playground.finish()?.success().map(|_| ())
 }
 
 fn start(pki: &Path, address: &str) -> Result<Process, postern_tests::Failure> {
