@@ -48,6 +48,16 @@ fn the_curl_lines_it_prints_do_what_they_say() -> Outcome {
 }
 
 #[test]
+fn the_directory_may_be_relative() -> Outcome {
+    let directory = files::temporary_directory()?;
+    let mut command = Command::new(env!("CARGO_BIN_EXE_playground"));
+    command.args(["--address", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--pki", "certs/dev"]);
+    stop(Process::spawn("playground", command.current_dir(directory.path()))?)?;
+    assert!(directory.path().join("certs/dev/crl/root.crlx").exists());
+    Ok(())
+}
+
+#[test]
 fn a_second_start_uses_the_certificates_that_are_there() -> Outcome {
     let directory = files::temporary_directory()?;
     let pki = directory.path().join("dev");

@@ -111,7 +111,8 @@ fn require_free(address: SocketAddr, flag: &'static str) -> Result<(), Failure> 
 
 /// The certificates of `directory`, made if there are none or their CRLs are too old, and indexes of their CRLs.
 fn prepare(directory: &Path) -> Result<Pki, Failure> {
-    let pki = Pki::at(directory);
+    // The configuration lies in that directory, and postern reads the names in it from there.
+    let pki = Pki::at(&std::path::absolute(directory)?);
     if !pki.path("root.pem").exists() {
         make(directory, &[])?;
     }
