@@ -17,7 +17,7 @@ use crate::accept::{Slots, accept, bind};
 use crate::access_log::AccessLog;
 use crate::admin;
 use crate::clock::Clock;
-use crate::config::{Config, Invalid};
+use crate::config::{Config, Depth, Invalid};
 use crate::connection::{Worker, refuse_connection, serve};
 use crate::drain::{Drain, Phase};
 use crate::forward::Forwarder;
@@ -108,6 +108,9 @@ pub fn run(config: Config, clock: Clock) -> Result<(), Failure> {
         0 => thread::available_parallelism()?.get(),
         configured => configured,
     };
+    if config.revocation.depth == Depth::Off {
+        tracing::warn!("revocation.depth is \"off\": revoked clients are let in");
+    }
     let bound = |key, address| move |error| Failure::Bind { key, address, error };
     let listeners =
         bind(config.listen.address, workers).map_err(bound("listen.address", config.listen.address))?;
