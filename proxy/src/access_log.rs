@@ -100,8 +100,9 @@ impl AccessLog {
     /// When no thread can be started.
     pub fn start(format: LogFormat, metrics: Arc<Metrics>) -> std::io::Result<Self> {
         let queue = Arc::<Queue>::default();
-        let lines = queue.clone();
-        let writer = thread::Builder::new().name("access-log".to_owned()).spawn(move || lines.write_all())?;
+        let (lines, counted) = (queue.clone(), metrics.clone());
+        let writer =
+            thread::Builder::new().name("access-log".to_owned()).spawn(move || lines.write_all(&counted))?;
         Ok(Self { queue, writer: Some(writer), format, metrics })
     }
 
@@ -151,7 +152,7 @@ impl Queue {
     }
 
     /// Writes until the queue is closed and empty.
-    fn write_all(&self) {
+    fn write_all(&self, metrics: &Metrics) {
         let mut batch = Vec::new();
         let mut out = std::io::stdout();
         loop {
@@ -164,8 +165,11 @@ impl Queue {
             std::mem::swap(&mut waiting.lines, &mut batch);
             let closed = waiting.closed;
             drop(waiting);
-            // Nobody is left to tell that standard output is gone.
-            let _ = out.write_all(&batch).and_then(|()| out.flush());
+            if out.write_all(&batch).and_then(|()| out.flush()).is_err() {
+                // A full disk or a closed pipe: the proxy goes on, and what was lost is counted.
+                let lost = batch.iter().filter(|byte| **byte == b'\n').count();
+                metrics.access_log_dropped.inc_by(u64::try_from(lost).unwrap_or(u64::MAX));
+            }
             batch.clear();
             if closed && self.lock().lines.is_empty() {
                 return;
