@@ -28,7 +28,7 @@ pub struct Metrics {
     pub handshake_seconds: Histogram,
     /// `postern_request_duration_seconds`: from a request's head to its response's last byte.
     pub request_seconds: Histogram,
-    /// `postern_access_log_dropped_total`: lines that standard output was too slow for.
+    /// `postern_access_log_dropped_total`: lines that standard output was too slow for, or did not take.
     pub access_log_dropped: IntCounter,
     /// `postern_draining`: 1 after SIGTERM.
     pub draining: IntGauge,
@@ -98,7 +98,7 @@ impl Metrics {
             access_log_dropped: counter(
                 r,
                 "postern_access_log_dropped_total",
-                "Access log lines dropped because standard output was too slow.",
+                "Access log lines lost because standard output was too slow, full or closed.",
             )?,
             draining: gauge(r, "postern_draining", "1 after SIGTERM.")?,
             handshakes,

@@ -184,8 +184,8 @@ pub enum Refusal {
         /// What the parser said.
         detail: String,
     },
-    /// The upstream closed before it answered.
-    #[error("the upstream closed the connection before it answered: {detail}")]
+    /// The upstream closed before its answer was complete.
+    #[error("the upstream closed the connection before its answer was complete: {detail}")]
     UpstreamClosed {
         /// What the socket said.
         detail: String,

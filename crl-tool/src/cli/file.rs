@@ -101,42 +101,52 @@ pub(crate) fn issuers(paths: &[PathBuf]) -> Result<Vec<Issuer>, Failure> {
     Ok(issuers)
 }
 
-/// A file to be written: in its place when finished, or copied to standard output.
+/// A file to be written: in its place when finished, or copied to where no file can be put in place.
 pub(crate) enum Output {
     File(PathBuf, Draft),
-    Standard(File),
+    Copied(File, Box<dyn Write>),
 }
 
 impl Output {
     pub(crate) fn create(path: &Path) -> Result<Output, Failure> {
         if is_standard(path) {
-            let file = tempfile::tempfile().map_err(Failure::io("make a temporary file for", path))?;
-            return Ok(Output::Standard(file));
+            return copied(path, Box::new(io::stdout()));
         }
         if path.is_dir() {
             let message = format!("{}: a directory", path.display());
             return Err(Failure::new(message, "pass the name of the file to write"));
         }
-        let draft = Draft::new(path).map_err(Failure::io("write", path))?;
+        // A link stays one: the file that it leads to is replaced.
+        let target = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        if target.exists() && !target.is_file() {
+            // A device or a pipe: putting a file in its place would destroy it (/dev/null, for a start).
+            let device = File::options().write(true).open(&target).map_err(Failure::io("write", path))?;
+            return copied(path, Box::new(device));
+        }
+        let draft = Draft::new(&target).map_err(Failure::io("write", path))?;
         Ok(Output::File(path.to_owned(), draft))
     }
 
     pub(crate) fn file(&self) -> &File {
         match self {
             Output::File(_, draft) => draft.file(),
-            Output::Standard(file) => file,
+            Output::Copied(file, _) => file,
         }
     }
 
     pub(crate) fn publish(self) -> Result<(), Failure> {
         match self {
             Output::File(path, draft) => draft.publish().map_err(Failure::io("write", &path)),
-            Output::Standard(mut file) => {
+            Output::Copied(mut file, mut out) => {
                 file.seek(SeekFrom::Start(0))?;
-                let mut out = io::stdout().lock();
                 io::copy(&mut file, &mut out)?;
                 Ok(out.flush()?)
             }
         }
     }
+}
+
+fn copied(path: &Path, out: Box<dyn Write>) -> Result<Output, Failure> {
+    let file = tempfile::tempfile().map_err(Failure::io("make a temporary file for", path))?;
+    Ok(Output::Copied(file, out))
 }

@@ -176,3 +176,27 @@ fn usage_errors_exit_with_2_and_help_with_0() {
     }
     assert!(stdout(&stage.run(&["--version"])).starts_with("crl-tool "));
 }
+
+#[test]
+fn a_pipe_is_written_to_and_a_link_stays_a_link() {
+    let stage = Stage::set();
+    let build = |out: &str| stage.run(&["build", "--crl", "ca.crl", "--issuer", "ca.pem", "--out", out]);
+    assert_eq!(code(&build("ca.crlx")), 0);
+
+    let pipe = stage.path("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let reader = std::thread::spawn({
+        let pipe = pipe.clone();
+        move || fs::read(pipe).unwrap()
+    });
+    assert_eq!(code(&build("pipe")), 0);
+    assert_eq!(reader.join().unwrap(), stage.read("ca.crlx"));
+    assert!(!pipe.is_file(), "a file took the pipe's place");
+
+    let link = stage.path("link.crlx");
+    std::os::unix::fs::symlink("old.crlx", &link).unwrap();
+    stage.write("old.crlx", b"old");
+    assert_eq!(code(&build("link.crlx")), 0);
+    assert!(link.is_symlink(), "a file took the link's place");
+    assert_eq!(stage.read("old.crlx"), stage.read("ca.crlx"));
+}

@@ -1,6 +1,7 @@
 //! The CRL indexes in force, and the question they answer: is this path revoked?
 
 use std::collections::HashMap;
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -167,16 +168,24 @@ impl Revocations {
 }
 
 fn open(path: &Path, before: Option<&Crl>) -> Result<Crl, Invalid> {
-    let unusable = |problem: String| {
-        let hint = "make it again with `crl-tool build --crl FILE --issuer CA.pem --out FILE.crlx`";
-        Invalid::new(KEY, format!("{}: {problem}", path.display()), hint)
-    };
-    let index = Index::open(path).map_err(|error| unusable(error.to_string()))?;
-    index.check_crl().map_err(|error| unusable(error.to_string()))?;
-    let next_update = index.metadata().next_update.map(OffsetDateTime::unix_timestamp);
-    let next_update = next_update.ok_or_else(|| unusable("the CRL has no nextUpdate".to_owned()))?;
+    let unusable =
+        |problem: &dyn fmt::Display, hint| Invalid::new(KEY, format!("{}: {problem}", path.display()), hint);
+    let index = Index::open(path)
+        .and_then(|index| index.check_crl().map(|()| index))
+        .map_err(|error| unusable(&error.fault, error.fault.hint()))?;
+    let next_update = index.metadata().next_update.map(OffsetDateTime::unix_timestamp).ok_or_else(|| {
+        unusable(
+            &"the CRL has no nextUpdate",
+            "let the CA issue CRLs with one, as RFC 5280 §5.1.2.5 requires",
+        )
+    })?;
     if let Some(before) = before {
-        refuse_rollback(&index, &before.index).map_err(unusable)?;
+        refuse_rollback(&index, &before.index).map_err(|problem| {
+            unusable(
+                &problem,
+                "publish a CRL with a higher number; to go back on purpose, restart with the older index",
+            )
+        })?;
     }
     Ok(Crl { path: path.to_owned(), index: Arc::new(index), next_update })
 }
