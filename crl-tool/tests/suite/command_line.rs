@@ -5,7 +5,7 @@ use crate::stage::{BUILD, Stage, code, stderr, stdout};
 use std::fs;
 use std::io::Write;
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 #[test]
 fn lookup_answers_by_its_exit_code() {
