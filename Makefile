@@ -11,7 +11,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: tools ## start postern on 127.0.0.1:8443 in front of a private API, with development certificates
-	cargo build $(EVERYTHING)
+	cargo build --workspace --bins --locked
 	@exec $(TARGET)/debug/playground
 
 smoke: ## call what `make run` started with curl, as each kind of client

@@ -1,15 +1,21 @@
 //! The commands, one file each.
 
 mod build;
+mod completions;
+mod convert;
+mod diff;
 pub(crate) mod failure;
 mod file;
 mod inspect;
 mod lookup;
+mod merge;
+mod style;
 mod verify;
 
 use clap::{Parser, Subcommand};
 use failure::Failure;
 use std::process::ExitCode;
+use style::Style;
 
 /// Verifies certificate revocation lists (CRLs) and turns them into indexes (.crlx) that answer in microseconds.
 #[derive(Debug, Parser)]
@@ -17,6 +23,16 @@ use std::process::ExitCode;
 pub(crate) struct Arguments {
     #[command(subcommand)]
     command: Command,
+
+    #[command(flatten)]
+    style: Style,
+}
+
+impl Arguments {
+    /// How to print answers and errors.
+    pub(crate) fn style(&self) -> Style {
+        self.style
+    }
 }
 
 const OVERVIEW: &str = "\
@@ -27,22 +43,32 @@ Example, from the CA's files to an answer:
 
 A FILE can be `-`: standard input where it is read, standard output where it is written.
 
-Exit codes: 0 done (lookup: not revoked), 1 revoked (lookup only), 2 failed or wrong usage, and standard error says why.";
+Exit codes: 0 done (lookup: not revoked), 1 revoked and 3 not covered (lookup only), 2 failed or wrong usage, and
+standard error says why.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
     Build(build::Build),
+    Completions(completions::Completions),
+    Convert(convert::Convert),
+    Diff(diff::Diff),
     Inspect(inspect::Inspect),
     Lookup(lookup::Lookup),
+    Merge(merge::Merge),
     Verify(verify::Verify),
 }
 
 /// Runs the command that was asked for.
 pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
+    let style = arguments.style;
     match arguments.command {
-        Command::Build(build) => build.run(),
-        Command::Inspect(inspect) => inspect.run(),
-        Command::Lookup(lookup) => lookup.run(),
-        Command::Verify(verify) => verify.run(),
+        Command::Build(build) => build.run(style),
+        Command::Completions(completions) => completions.run(),
+        Command::Convert(convert) => convert.run(style),
+        Command::Diff(diff) => diff.run(style),
+        Command::Inspect(inspect) => inspect.run(style),
+        Command::Lookup(lookup) => lookup.run(style),
+        Command::Merge(merge) => merge.run(style),
+        Command::Verify(verify) => verify.run(style),
     }
 }

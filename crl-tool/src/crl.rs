@@ -2,12 +2,14 @@
 //! pass over all of it ([`scan`]).
 
 mod common;
+pub(crate) mod delta;
 pub(crate) mod entry;
 pub(crate) mod extension;
 pub(crate) mod head;
 pub(crate) mod input;
 mod pem;
 pub(crate) mod scan;
+pub(crate) mod scope;
 pub(crate) mod stored;
 pub(crate) mod tail;
 mod window;

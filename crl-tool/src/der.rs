@@ -10,6 +10,7 @@ pub(crate) const OCTET_STRING: u8 = 0x04;
 pub(crate) const OID: u8 = 0x06;
 pub(crate) const ENUMERATED: u8 = 0x0a;
 pub(crate) const SEQUENCE: u8 = 0x30;
+pub(crate) const SET: u8 = 0x31;
 pub(crate) const UTC_TIME: u8 = 0x17;
 pub(crate) const GENERALIZED_TIME: u8 = 0x18;
 
@@ -153,6 +154,34 @@ pub(crate) fn only<'a>(bytes: &'a [u8], tag: u8, wanted: &'static str) -> Result
     let element = reader.expect(tag, wanted)?;
     reader.finish(wanted)?;
     Ok(element)
+}
+
+/// Reads a BOOLEAN in a field whose default is FALSE, whatever its tag is; `default` names a FALSE that is spelled out.
+pub(crate) fn boolean(flag: &Element<'_>, default: &'static str) -> Result<bool, Flaw> {
+    match flag.content {
+        [0xff] => Ok(true),
+        [0x00] => Err(flag.flaw(Problem::EncodedDefault { what: default })),
+        _ => Err(flag.flaw(Problem::Malformed { what: "BOOLEAN" })),
+    }
+}
+
+/// An element with this content.
+pub(crate) fn encode(tag: u8, content: &[u8]) -> Vec<u8> {
+    let octets = content.len().to_be_bytes();
+    let skipped = octets.iter().take_while(|&&octet| octet == 0).count();
+    let octets = octets.get(skipped..).unwrap_or_default();
+    let mut bytes = vec![tag];
+    match *octets {
+        [] => bytes.push(0),
+        [length @ 0..0x80] => bytes.push(length),
+        _ => {
+            // At most eight octets.
+            bytes.push(0x80 | u8::try_from(octets.len()).unwrap_or_default());
+            bytes.extend_from_slice(octets);
+        }
+    }
+    bytes.extend_from_slice(content);
+    bytes
 }
 
 /// An object identifier's content in dotted form, for messages.

@@ -3,16 +3,20 @@
 pub(crate) mod build;
 pub(crate) mod entries;
 pub(crate) mod error;
+mod export;
 pub(crate) mod header;
 mod lane;
 pub(crate) mod line;
 pub(crate) mod metadata;
 mod open;
 pub(crate) mod prove;
+pub(crate) mod status;
 pub(crate) mod table;
 
+use crate::crl::delta::{Change, Delta};
 use crate::crl::entry::{self, Entry};
 use crate::crl::head::Head;
+use crate::crl::scope::Gap;
 use crate::crl::stored::Stored;
 use crate::problem::Problem;
 use crate::reason::Reason;
@@ -44,15 +48,19 @@ pub struct Index {
     lane: Lane,
     /// Of each serial in the order of the lines, where its entry lies in the CRL.
     offsets: Vec<[u8; 4]>,
+    /// What changed since the CRL.
+    delta: Option<Box<Delta>>,
 }
 
 /// The answer to a lookup.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lookup {
-    /// The CRL does not list the serial.
+    /// The CRL covers the certificate and does not list it.
     NotRevoked,
     /// The CRL lists it.
     Revoked(Revocation),
+    /// The CRL does not list it and, for this reason, could not be expected to. Never take it for good.
+    NotCovered(Gap),
 }
 
 /// What the CRL says about a revoked certificate.
@@ -65,7 +73,7 @@ pub struct Revocation {
 }
 
 impl Revocation {
-    fn of(entry: &Entry<'_>) -> Revocation {
+    pub(crate) fn of(entry: &Entry<'_>) -> Revocation {
         Revocation { reason: entry.reason, date: entry.date.to_date_time() }
     }
 }
@@ -86,20 +94,38 @@ impl Index {
     /// Bytes of memory that the index holds while it is open.
     #[must_use]
     pub fn memory(&self) -> usize {
-        self.lane.memory() + size_of_val(self.offsets.as_slice())
+        let delta = self.delta.as_ref().map_or(0, |delta| delta.memory());
+        self.lane.memory() + size_of_val(self.offsets.as_slice()) + delta
     }
 
-    /// Looks a serial up. Exact: a match of fingerprints is confirmed against the serial in the CRL.
+    /// Looks a serial up. Exact: a match of fingerprints is confirmed against the serial in the CRL. A CRL that is limited
+    /// in scope never answers that a serial is not revoked: ask it with [`Index::status`].
     ///
     /// # Errors
     /// The file could not be read or changed since it was opened. There is no answer then, and the certificate must
     /// be refused.
     pub fn lookup(&self, serial: &Serial) -> Result<Lookup, LookupError> {
-        let found = self.find(serial)?;
-        Ok(found.map_or(Lookup::NotRevoked, |(_, revocation)| Lookup::Revoked(revocation)))
+        Ok(match self.listed(serial)? {
+            Some(revocation) => Lookup::Revoked(revocation),
+            None if self.metadata.scope.is_some() => Lookup::NotCovered(Gap::SerialOnly),
+            None => Lookup::NotRevoked,
+        })
     }
 
-    /// What the CRL says about a serial, and where.
+    /// What the CRL lists for a serial. Nothing means `not revoked` only where the CRL covers the certificate
+    /// ([`Index::covers`]).
+    ///
+    /// # Errors
+    /// As [`Index::lookup`].
+    pub fn listed(&self, serial: &Serial) -> Result<Option<Revocation>, LookupError> {
+        match self.delta.as_ref().and_then(|delta| delta.change(serial)) {
+            Some(Change::Revoked(revocation)) => Ok(Some(revocation)),
+            Some(Change::Removed) => Ok(None),
+            None => Ok(self.find(serial)?.map(|(_, revocation)| revocation)),
+        }
+    }
+
+    /// What the complete CRL says about a serial, and where.
     fn find(&self, serial: &Serial) -> Result<Option<(u32, Revocation)>, LookupError> {
         let hash = Hash::of(serial.as_der_content(), self.seed);
         let home = hash.home(self.header.home_lines);

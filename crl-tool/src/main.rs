@@ -7,10 +7,12 @@ use cli::{Arguments, failure};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    match cli::run(Arguments::parse()) {
+    let arguments = Arguments::parse();
+    let style = arguments.style();
+    match cli::run(arguments) {
         Ok(code) => code,
         Err(failure) => {
-            failure.report();
+            failure.report(style);
             ExitCode::from(failure::CODE)
         }
     }

@@ -189,15 +189,15 @@ pub enum Problem {
     /// A delta CRL.
     #[error("a delta CRL: it lists changes to another CRL, not everything revoked")]
     Delta,
+    /// Not a delta CRL where one is asked for.
+    #[error("not a delta CRL: it has no delta CRL indicator")]
+    NotADelta,
+    /// A delta CRL that revokes and removes one serial.
+    #[error("a delta CRL that says two things about one serial")]
+    Contradiction,
     /// An indirect CRL.
     #[error("an indirect CRL: it lists certificates of several issuers")]
     Indirect,
-    /// A CRL that covers a part of the issuer's certificates.
-    #[error("a CRL limited in scope ({scope}): absence from it does not mean `not revoked`")]
-    Scoped {
-        /// What limits it.
-        scope: String,
-    },
     /// A reason code of 7 or above 10.
     #[error("the reason code {code}, which the standard does not define")]
     ReasonCode {
@@ -237,8 +237,9 @@ impl Problem {
             Problem::PartTooLarge { .. } | Problem::TooManyExtensions { .. } => {
                 "look at it with `openssl asn1parse`: no known CA issues such a CRL"
             }
-            Problem::Delta => "pass the complete (base) CRL",
-            Problem::Indirect | Problem::Scoped { .. } => "ask the CA for its complete CRL",
+            Problem::Delta => "pass the complete (base) CRL, and apply the delta with `crl-tool merge`",
+            Problem::NotADelta => "pass the delta CRL as --delta and the complete CRL as --base",
+            Problem::Indirect => "ask the CA for its complete CRL",
             Problem::UnknownCritical { .. } | Problem::UnknownCriticalInEntry { .. } => {
                 "RFC 5280 forbids using this CRL without understanding the extension: ask the CA for one without it"
             }
@@ -263,6 +264,7 @@ impl Problem {
             | Problem::DuplicateExtension { .. }
             | Problem::ReasonCode { .. }
             | Problem::RemoveFromCrl
+            | Problem::Contradiction
             | Problem::CrlNumber => {
                 "the CRL breaks RFC 5280: tell its CA, and keep the last good index until then"
             }

@@ -1,7 +1,9 @@
 //! Whether an issuer signed a CRL.
 
+use crate::crl::head::Head;
 use crate::crl::scan::Scanned;
 use crate::crl::stored::Stored;
+use crate::crl::tail::Tail;
 use crate::der;
 use crate::issuer::Issuer;
 use crate::name;
@@ -183,43 +185,7 @@ impl Scanned {
         issuers: &'a [Issuer],
         store: Option<&Stored>,
     ) -> Result<&'a Issuer, VerifyError> {
-        let first = issuers.first().ok_or(VerifyError::NoIssuer)?;
-        // RFC 5280 §6.3.3 (f): the issuer is the one whose name and key the CRL gives.
-        let named: Vec<&Issuer> =
-            issuers.iter().filter(|issuer| issuer.subject == self.head.issuer).collect();
-        let &first = named.first().ok_or_else(|| VerifyError::OtherName {
-            crl: name::rfc4514(&self.head.issuer).unwrap_or_default(),
-            certificate: first.name(),
-        })?;
-        let mut keyed = named.iter().filter(|issuer| self.names_key_of(issuer)).peekable();
-        if keyed.peek().is_none() {
-            let shown = |id: Option<&Vec<u8>>| id.map(|id| hexadecimal(id)).unwrap_or_default();
-            return Err(VerifyError::OtherKey {
-                crl: shown(self.tail.extensions.authority_key_id.as_ref()),
-                certificate: shown(first.key_id.as_ref()),
-            });
-        }
-        let scheme = self.scheme.ok_or_else(|| unsupported(&self.head.algorithm))?;
-        let signed = self.signed(store)?;
-        let mut result = Err(VerifyError::NoIssuer);
-        for issuer in keyed {
-            result = may_sign(issuer)
-                .and_then(|()| scheme.verify(issuer, &signed, &self.tail.signature))
-                .map(|()| *issuer);
-            if result.is_ok() {
-                break;
-            }
-        }
-        result
-    }
-
-    /// Whether the CRL's authority key identifier does not contradict the certificate. Either may leave it out; the
-    /// signature then decides alone.
-    fn names_key_of(&self, issuer: &Issuer) -> bool {
-        match (&self.tail.extensions.authority_key_id, &issuer.key_id) {
-            (Some(crl), Some(certificate)) => crl == certificate,
-            (None, _) | (_, None) => true,
-        }
+        verify(&self.head, &self.tail, self.scheme, issuers, |_scheme| self.signed(store))
     }
 
     fn signed(&self, store: Option<&Stored>) -> io::Result<Signed> {
@@ -230,6 +196,65 @@ impl Scanned {
         let mut message = vec![0; length_of(self.head.signed.end - self.head.signed.start)];
         store.read_exact_at(&mut message, self.head.signed.start)?;
         Ok(Signed::Message(message))
+    }
+}
+
+/// As [`Scanned::verify`], of a CRL whose signed part `message` is at hand.
+pub(crate) fn verify_message<'a>(
+    head: &Head,
+    tail: &Tail,
+    issuers: &'a [Issuer],
+    message: &[u8],
+) -> Result<&'a Issuer, VerifyError> {
+    verify(head, tail, Scheme::of(&head.algorithm), issuers, |scheme| {
+        Ok(match scheme.hash {
+            Some(hash) => Signed::Digest(digest::digest(hash, message)),
+            None => Signed::Message(message.to_vec()),
+        })
+    })
+}
+
+fn verify<'a>(
+    head: &Head,
+    tail: &Tail,
+    scheme: Option<&Scheme>,
+    issuers: &'a [Issuer],
+    signed: impl FnOnce(&Scheme) -> io::Result<Signed>,
+) -> Result<&'a Issuer, VerifyError> {
+    let first = issuers.first().ok_or(VerifyError::NoIssuer)?;
+    // RFC 5280 §6.3.3 (f): the issuer is the one whose name and key the CRL gives.
+    let named: Vec<&Issuer> = issuers.iter().filter(|issuer| issuer.subject == head.issuer).collect();
+    let &first = named.first().ok_or_else(|| VerifyError::OtherName {
+        crl: name::rfc4514(&head.issuer).unwrap_or_default(),
+        certificate: first.name(),
+    })?;
+    let mut keyed = named.iter().filter(|issuer| names_key_of(tail, issuer)).peekable();
+    if keyed.peek().is_none() {
+        let shown = |id: Option<&Vec<u8>>| id.map(|id| hexadecimal(id)).unwrap_or_default();
+        return Err(VerifyError::OtherKey {
+            crl: shown(tail.extensions.authority_key_id.as_ref()),
+            certificate: shown(first.key_id.as_ref()),
+        });
+    }
+    let scheme = scheme.ok_or_else(|| unsupported(&head.algorithm))?;
+    let signed = signed(scheme)?;
+    let mut result = Err(VerifyError::NoIssuer);
+    for issuer in keyed {
+        result =
+            may_sign(issuer).and_then(|()| scheme.verify(issuer, &signed, &tail.signature)).map(|()| *issuer);
+        if result.is_ok() {
+            break;
+        }
+    }
+    result
+}
+
+/// Whether the CRL's authority key identifier does not contradict the certificate. Either may leave it out; the
+/// signature then decides alone.
+fn names_key_of(tail: &Tail, issuer: &Issuer) -> bool {
+    match (&tail.extensions.authority_key_id, &issuer.key_id) {
+        (Some(crl), Some(certificate)) => crl == certificate,
+        (None, _) | (_, None) => true,
     }
 }
 

@@ -3,10 +3,12 @@
 use crate::index::Index;
 use crate::issuer::IssuerError;
 use crate::name;
+use crate::point::{GeneralName, Point};
 use crate::serial::Serial;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 use x509_parser::extensions::ParsedExtension;
+use x509_parser::oid_registry::OID_X509_EXT_CRL_DISTRIBUTION_POINTS;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 /// What of a certificate matters to its revocation.
@@ -19,6 +21,10 @@ pub struct Subject {
     issuer_der: Vec<u8>,
     /// The key identifier of its issuer, if it names one.
     authority_key_id: Option<Vec<u8>>,
+    /// Whether it is a CA's (RFC 5280 §4.2.1.9).
+    pub is_ca: bool,
+    /// Where it says that its issuer's CRLs are.
+    pub(crate) points: Vec<Point>,
 }
 
 impl Subject {
@@ -37,7 +43,7 @@ impl Subject {
     /// Reads a certificate.
     ///
     /// # Errors
-    /// Refuses what is no certificate.
+    /// Refuses what is no certificate, or one that does not say whether it is a CA's.
     pub fn from_der(der: &[u8]) -> Result<Subject, IssuerError> {
         let (_, certificate) =
             X509Certificate::from_der(der).map_err(|_details| IssuerError::NotACertificate)?;
@@ -52,7 +58,25 @@ impl Subject {
             }
         });
         let issuer = name::rfc4514(&issuer_der).unwrap_or_default();
-        Ok(Subject { serial, issuer, issuer_der, authority_key_id })
+        let constraints = certificate
+            .basic_constraints()
+            .map_err(|_details| IssuerError::Extension { extension: "basic constraints" })?;
+        let is_ca = constraints.is_some_and(|constraints| constraints.value.ca);
+        // Malformed points are none, so that no CRL of a distribution point covers the certificate.
+        let points = certificate
+            .get_extension_unique(&OID_X509_EXT_CRL_DISTRIBUTION_POINTS)
+            .ok()
+            .flatten()
+            .and_then(|extension| Point::read_all(extension.value, &issuer_der).ok())
+            .unwrap_or_default();
+        Ok(Subject { serial, issuer, issuer_der, authority_key_id, is_ca, points })
+    }
+}
+
+impl Subject {
+    /// The name of its issuer as that of a distribution point.
+    pub(crate) fn issuer_as_point(&self) -> GeneralName {
+        GeneralName::directory(&self.issuer_der)
     }
 }
 
@@ -60,7 +84,7 @@ impl Index {
     /// Whether the index is of the certificate's issuer, as far as the certificate alone tells: the names are equal,
     /// and the key identifiers do not differ. Whoever has the issuer's certificate compares [`crate::IssuerId`]s.
     #[must_use]
-    pub fn covers(&self, subject: &Subject) -> bool {
+    pub fn is_by_issuer_of(&self, subject: &Subject) -> bool {
         let metadata = self.metadata();
         let same_key = match (&metadata.authority_key_id, &subject.authority_key_id) {
             (Some(ours), Some(theirs)) => ours == theirs,

@@ -2,9 +2,9 @@
 
 use std::io::Write;
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::thread::JoinHandle;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -12,9 +12,12 @@ use crate::config::LogFormat;
 use crate::identify::LeafSummary;
 use crate::metrics::Metrics;
 
-/// Lines that may wait for a slow standard output. Past that they are dropped and counted: a full disk or a stuck pipe
-/// must not stop the proxy.
-const QUEUE: usize = 65_536;
+/// Bytes of lines that may wait for a slow standard output. Past that they are dropped and counted: a full disk or a stuck
+/// pipe must not stop the proxy.
+const ROOM: usize = 32 << 20;
+
+/// How long lines are collected before they are written together.
+const COLLECT: Duration = Duration::from_millis(10);
 
 /// One line. Fields that do not apply are left out.
 #[derive(Debug, Clone, Serialize)]
@@ -69,51 +72,109 @@ pub struct Http<'a> {
     pub bytes_out: u64,
 }
 
-/// Where lines go. Cheap to clone.
-#[derive(Clone)]
+/// Where lines go. Dropping it writes what is left.
 pub struct AccessLog {
-    queue: SyncSender<Vec<u8>>,
+    queue: Arc<Queue>,
+    writer: Option<JoinHandle<()>>,
     format: LogFormat,
     metrics: Arc<Metrics>,
 }
 
+#[derive(Default)]
+struct Queue {
+    waiting: Mutex<Waiting>,
+    arrived: Condvar,
+}
+
+#[derive(Default)]
+struct Waiting {
+    lines: Vec<u8>,
+    closed: bool,
+}
+
 impl AccessLog {
-    /// Starts the writing thread. It ends when the last handle is dropped and everything is written; join it to be sure.
+    /// Starts the writing thread.
     ///
     /// # Errors
     ///
     /// When no thread can be started.
-    pub fn start(format: LogFormat, metrics: Arc<Metrics>) -> std::io::Result<(Self, JoinHandle<()>)> {
-        let (queue, lines) = sync_channel(QUEUE);
+    pub fn start(format: LogFormat, metrics: Arc<Metrics>) -> std::io::Result<Self> {
+        let queue = Arc::<Queue>::default();
+        let (lines, counted) = (queue.clone(), metrics.clone());
         let writer =
-            std::thread::Builder::new().name("access-log".to_owned()).spawn(move || write_all(&lines))?;
-        Ok((Self { queue, format, metrics }, writer))
+            thread::Builder::new().name("access-log".to_owned()).spawn(move || lines.write_all(&counted))?;
+        Ok(Self { queue, writer: Some(writer), format, metrics })
     }
 
     /// Writes `line`, soon.
     pub fn write(&self, line: &Line<'_>) {
         let mut bytes = Vec::with_capacity(512);
-        let written = match self.format {
+        let formatted = match self.format {
             LogFormat::Json => serde_json::to_writer(&mut bytes, line).is_ok(),
             LogFormat::Text => text(&mut bytes, line).is_ok(),
         };
         bytes.push(b'\n');
-        if !written || matches!(self.queue.try_send(bytes), Err(TrySendError::Full(_))) {
+        if !formatted || !self.queue.push(&bytes) {
             self.metrics.access_log_dropped.inc();
         }
     }
 }
 
-/// Writes whatever is there, and flushes when nothing is left.
-fn write_all(lines: &Receiver<Vec<u8>>) {
-    let mut out = std::io::BufWriter::with_capacity(64 * 1024, std::io::stdout());
-    while let Ok(first) = lines.recv() {
-        // Nobody is left to tell that standard output is gone.
-        let _ = out.write_all(&first);
-        while let Ok(line) = lines.try_recv() {
-            let _ = out.write_all(&line);
+impl Drop for AccessLog {
+    fn drop(&mut self) {
+        self.queue.lock().closed = true;
+        self.queue.arrived.notify_one();
+        if let Some(writer) = self.writer.take() {
+            // It has nothing to say that could be written now.
+            let _ = writer.join();
         }
-        let _ = out.flush();
+    }
+}
+
+impl Queue {
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Answers whether there was room.
+    fn push(&self, line: &[u8]) -> bool {
+        let mut waiting = self.lock();
+        if waiting.lines.len() + line.len() > ROOM {
+            return false;
+        }
+        let first = waiting.lines.is_empty();
+        waiting.lines.extend_from_slice(line);
+        drop(waiting);
+        if first {
+            self.arrived.notify_one();
+        }
+        true
+    }
+
+    /// Writes until the queue is closed and empty.
+    fn write_all(&self, metrics: &Metrics) {
+        let mut batch = Vec::new();
+        let mut out = std::io::stdout();
+        loop {
+            let idle = |waiting: &mut Waiting| waiting.lines.is_empty() && !waiting.closed;
+            let waiting = self.arrived.wait_while(self.lock(), idle).unwrap_or_else(PoisonError::into_inner);
+            // A wake-up and a write for each line would cost more than the request that it is about.
+            let open = |waiting: &mut Waiting| !waiting.closed;
+            let collected = self.arrived.wait_timeout_while(waiting, COLLECT, open);
+            let (mut waiting, _) = collected.unwrap_or_else(PoisonError::into_inner);
+            std::mem::swap(&mut waiting.lines, &mut batch);
+            let closed = waiting.closed;
+            drop(waiting);
+            if out.write_all(&batch).and_then(|()| out.flush()).is_err() {
+                // A full disk or a closed pipe: the proxy goes on, and what was lost is counted.
+                let lost = batch.iter().filter(|byte| **byte == b'\n').count();
+                metrics.access_log_dropped.inc_by(u64::try_from(lost).unwrap_or(u64::MAX));
+            }
+            batch.clear();
+            if closed && self.lock().lines.is_empty() {
+                return;
+            }
+        }
     }
 }
 

@@ -17,7 +17,7 @@ use crate::accept::{Slots, accept, bind};
 use crate::access_log::AccessLog;
 use crate::admin;
 use crate::clock::Clock;
-use crate::config::{Config, Invalid};
+use crate::config::{Config, Depth, Invalid};
 use crate::connection::{Worker, refuse_connection, serve};
 use crate::drain::{Drain, Phase};
 use crate::forward::Forwarder;
@@ -108,11 +108,14 @@ pub fn run(config: Config, clock: Clock) -> Result<(), Failure> {
         0 => thread::available_parallelism()?.get(),
         configured => configured,
     };
+    if config.revocation.depth == Depth::Off {
+        tracing::warn!("revocation.depth is \"off\": revoked clients are let in");
+    }
     let bound = |key, address| move |error| Failure::Bind { key, address, error };
     let listeners =
         bind(config.listen.address, workers).map_err(bound("listen.address", config.listen.address))?;
     let admin = bind(config.admin.address, 1).map_err(bound("admin.address", config.admin.address))?;
-    let (access_log, log_writer) = AccessLog::start(config.log.format, metrics.clone())?;
+    let access_log = AccessLog::start(config.log.format, metrics.clone())?;
     let app = Arc::new(App {
         slots: Arc::new(Slots::new(config.limits.max_connections)),
         config,
@@ -125,11 +128,8 @@ pub fn run(config: Config, clock: Clock) -> Result<(), Failure> {
     });
     let runtime = runtime()?;
     let outcome = runtime.block_on(supervise(&app, listeners, admin, forwarder));
+    // Its tasks hold the application; the access log writes what is left when that is dropped.
     drop(runtime);
-    // The last handle: the writer sees the end of the queue, and what was said last is on standard output.
-    drop(app);
-    // It has nothing to say that could be written now.
-    let _ = log_writer.join();
     outcome
 }
 

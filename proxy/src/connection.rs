@@ -64,6 +64,8 @@ pub struct Session {
     /// When the last request ended, in milliseconds since `started`.
     quiet_since_ms: AtomicU64,
     started: Instant,
+    /// Set off by the first request.
+    begun: Notify,
     /// Set off by a refusal after which the connection cannot go on.
     end: Notify,
 }
@@ -112,6 +114,7 @@ pub async fn serve(stream: TcpStream, address: SocketAddr, slot: Slot, worker: A
         open_requests: AtomicUsize::new(0),
         quiet_since_ms: AtomicU64::new(0),
         started: Instant::now(),
+        begun: Notify::new(),
         end: Notify::new(),
         worker,
     });
@@ -181,6 +184,9 @@ impl Session {
     ) -> Result<Response<RecordedBody>, hyper::Error> {
         self.open_requests.fetch_add(1, Ordering::AcqRel);
         let number = self.requests.fetch_add(1, Ordering::Relaxed) + 1;
+        if number == 1 {
+            self.begun.notify_one();
+        }
         let mut record = Record::begin(self.clone(), &request, number);
         let version = request.version();
         let answer = match self.guard.take_refusal() {
@@ -234,6 +240,15 @@ impl Session {
         let mut connection = pin!(connection);
         let mut trust = app.trust.subscribe();
         let mut drain = app.drain.subscribe();
+        if app.drain.phase() != Phase::Serving {
+            // A load balancer sends new connections for a while: each gets an answer to its first request.
+            tokio::select! {
+                over = connection.as_mut() => return self.over(over),
+                () = self.begun.notified() => {}
+                () = sleep(app.config.limits.header_timeout) => {}
+                () = reached(&mut drain, Phase::Cut) => return,
+            }
+        }
         loop {
             let (nap, idle_at) = self.nap();
             tokio::select! {

@@ -1,5 +1,7 @@
 //! Every metric there is. Registered here, injected everywhere else. Labels are closed sets, never a path or a subject.
 
+use std::collections::BTreeMap;
+
 use http::StatusCode;
 use prometheus::{
     Encoder, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
@@ -26,7 +28,7 @@ pub struct Metrics {
     pub handshake_seconds: Histogram,
     /// `postern_request_duration_seconds`: from a request's head to its response's last byte.
     pub request_seconds: Histogram,
-    /// `postern_access_log_dropped_total`: lines that standard output was too slow for.
+    /// `postern_access_log_dropped_total`: lines that standard output was too slow for, or did not take.
     pub access_log_dropped: IntCounter,
     /// `postern_draining`: 1 after SIGTERM.
     pub draining: IntGauge,
@@ -96,7 +98,7 @@ impl Metrics {
             access_log_dropped: counter(
                 r,
                 "postern_access_log_dropped_total",
-                "Access log lines dropped because standard output was too slow.",
+                "Access log lines lost because standard output was too slow, full or closed.",
             )?,
             draining: gauge(r, "postern_draining", "1 after SIGTERM.")?,
             handshakes,
@@ -169,14 +171,20 @@ impl Metrics {
         for gauges in [&self.crl_age, &self.crl_next_update, &self.crl_entries] {
             gauges.reset();
         }
+        // Of an issuer with several CRLs: the oldest one, the first one due, and all entries.
+        let mut issuers = BTreeMap::new();
         for crl in trust.revocations.crls() {
             let metadata = crl.index.metadata();
-            let issuer = [metadata.issuer.as_str()];
-            self.crl_age.with_label_values(&issuer).set(crl_age(crl, now));
-            self.crl_next_update.with_label_values(&issuer).set(crl.next_update - now_seconds);
-            self.crl_entries
-                .with_label_values(&issuer)
-                .set(i64::try_from(metadata.entries).unwrap_or(i64::MAX));
+            let (age, due, entries) =
+                issuers.entry(metadata.issuer.as_str()).or_insert((i64::MIN, i64::MAX, 0_i64));
+            *age = crl_age(crl, now).max(*age);
+            *due = (crl.next_update - now_seconds).min(*due);
+            *entries = entries.saturating_add_unsigned(metadata.entries);
+        }
+        for (issuer, (age, due, entries)) in issuers {
+            self.crl_age.with_label_values(&[issuer]).set(age);
+            self.crl_next_update.with_label_values(&[issuer]).set(due);
+            self.crl_entries.with_label_values(&[issuer]).set(entries);
         }
         if let Some((_, leaf)) =
             trust.server.cert.first().and_then(|leaf| X509Certificate::from_der(leaf).ok())

@@ -12,7 +12,7 @@ use time::format_description::well_known::Rfc3339;
 
 use crate::access_log::{Http, Line};
 use crate::connection::Session;
-use crate::forward::{Progress, ResponseBody};
+use crate::forward::{Progress, ResponseBody, describe};
 use crate::refusal::Refusal;
 
 /// Now, for a log line.
@@ -66,6 +66,12 @@ impl Record {
     /// The head could not be read.
     pub fn unread(&mut self) {
         self.unread = true;
+    }
+
+    /// The answer came from upstream and broke off after its head, whose status stands.
+    fn broken(&mut self, refusal: Refusal) {
+        self.session.app().metrics.refusal(&refusal);
+        self.refusal = Some(refusal);
     }
 
     /// The answer came from upstream.
@@ -149,9 +155,7 @@ impl Body for RecordedBody {
                 this.whole = this.whole || this.body.is_end_stream();
             }
             Poll::Ready(Some(Err(error))) => {
-                let detail =
-                    format!("the upstream broke off in its response: {}", crate::forward::describe(error));
-                this.record.detail = Some(detail);
+                this.record.broken(Refusal::UpstreamClosed { detail: describe(error) });
             }
             Poll::Ready(None) => this.whole = true,
             Poll::Pending => {}
@@ -170,7 +174,7 @@ impl Body for RecordedBody {
 
 impl Drop for RecordedBody {
     fn drop(&mut self) {
-        if !self.whole && self.record.detail.is_none() {
+        if !self.whole && self.record.refusal.is_none() {
             self.record.detail = Some("the client went away before the end of the response".to_owned());
         }
     }

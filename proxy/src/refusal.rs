@@ -99,6 +99,17 @@ pub enum Refusal {
         /// Of the certificate whose issuer has none.
         serial: String,
     },
+    /// The issuer's CRLs are limited in scope, and none of them, or not all reasons, speaks for the certificate.
+    #[error(
+        "no loaded CRL of its issuer covers certificate {serial} ({why}): add the missing partition's index to \
+         revocation.indexes"
+    )]
+    CrlNotCovering {
+        /// Of the certificate that is not covered.
+        serial: String,
+        /// What the last CRL lacks.
+        why: crl_tool::Gap,
+    },
     /// The issuer's CRL is past its nextUpdate and the grace after it.
     #[error(
         "the CRL of {issuer} was due for renewal at {next_update}, and revocation.grace_seconds are over"
@@ -173,8 +184,8 @@ pub enum Refusal {
         /// What the parser said.
         detail: String,
     },
-    /// The upstream closed before it answered.
-    #[error("the upstream closed the connection before it answered: {detail}")]
+    /// The upstream closed before its answer was complete.
+    #[error("the upstream closed the connection before its answer was complete: {detail}")]
     UpstreamClosed {
         /// What the socket said.
         detail: String,
@@ -232,6 +243,7 @@ impl Refusal {
             Self::CertificateRevoked { .. } => ("certificate_revoked", Alert(Cert::Revoked), INFO),
             // unknown_ca: what OpenSSL and BoringSSL send as well when they cannot tell the status.
             Self::CrlMissing { .. } => ("crl_missing", Alert(Cert::UnknownRevocationStatus), WARN),
+            Self::CrlNotCovering { .. } => ("crl_not_covering", Alert(Cert::UnknownRevocationStatus), WARN),
             Self::CrlStale { .. } => ("crl_stale", Alert(Cert::ExpiredRevocationList), WARN),
             Self::CrlUnreadable { .. } => ("crl_unreadable", Alert(Cert::UnknownRevocationStatus), WARN),
             Self::MalformedRequest { .. } => {

@@ -76,6 +76,26 @@ fn every_line_is_json_whatever_the_client_sends() -> Outcome {
 }
 
 #[test]
+fn a_client_that_leaves_in_the_middle_is_written_down() -> Outcome {
+    let stage = Stage::set()?;
+    let mut upload = stage.connect("good", Version::Tls13)?;
+    upload.send("POST /upload HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\nonly this")?;
+    drop(upload);
+    let entry = stage.postern.requested("/upload")?;
+    assert!(entry.text("detail").is_some(), "{entry:?}");
+    assert_ne!(entry.number("status"), Some(200), "{entry:?}");
+
+    let mut download = stage.connect("good", Version::Tls13)?;
+    download.send("GET /bytes/50000000 HTTP/1.1\r\nHost: localhost\r\n\r\n")?;
+    download.first_bytes()?;
+    drop(download);
+    let entry = stage.postern.requested("/bytes/50000000")?;
+    assert!(entry.text("detail").is_some(), "{entry:?}");
+    assert!(entry.number("bytes_out") < Some(50_000_000), "{entry:?}");
+    Ok(())
+}
+
+#[test]
 fn text_is_for_people() -> Outcome {
     let stage = Stage::set()?;
     let directory = files::temporary_directory()?;

@@ -3,8 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use aws_lc_rs::digest;
-use rcgen::{CertificateRevocationListParams, Issuer, KeyIdMethod, KeyPair, RevokedCertParams, SerialNumber};
-use time::OffsetDateTime;
+use rcgen::{
+    CertificateRevocationListParams, CrlDistributionPoint, CrlIssuingDistributionPoint, Issuer, KeyIdMethod,
+    KeyPair, RevokedCertParams, SerialNumber,
+};
+use time::{Duration, OffsetDateTime};
 
 use crate::process::run;
 use crate::{Failure, binary, crl_tool, files};
@@ -102,6 +105,29 @@ impl Pki {
         next_update: OffsetDateTime,
         entries: u64,
     ) -> Result<(), Failure> {
+        self.reissue(this_update, next_update, entries, None)
+    }
+
+    /// Replaces the intermediate's CRL by an empty one for the certificates that name this distribution point only, and
+    /// rebuilds the index.
+    ///
+    /// # Errors
+    ///
+    /// As [`Pki::reissue_crl`].
+    pub fn reissue_partition(&self, uri: &str) -> Result<(), Failure> {
+        let distribution_point = CrlDistributionPoint { uris: vec![uri.to_owned()] };
+        let partition = CrlIssuingDistributionPoint { distribution_point, scope: None };
+        let now = OffsetDateTime::now_utc();
+        self.reissue(now - Duration::hours(1), now + Duration::hours(1), 0, Some(partition))
+    }
+
+    fn reissue(
+        &self,
+        this_update: OffsetDateTime,
+        next_update: OffsetDateTime,
+        entries: u64,
+        issuing_distribution_point: Option<CrlIssuingDistributionPoint>,
+    ) -> Result<(), Failure> {
         let text = |file: &str| {
             files::read(&self.path(file)).map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
         };
@@ -112,7 +138,7 @@ impl Pki {
             next_update,
             // Higher than any that `certs` gives.
             crl_number: SerialNumber::from(1_000_000_000_u64),
-            issuing_distribution_point: None,
+            issuing_distribution_point,
             revoked_certs: (0..entries)
                 .map(|serial| RevokedCertParams {
                     serial_number: scattered(serial),

@@ -2,13 +2,16 @@
 
 use std::fmt::{self, Display};
 use std::net::{SocketAddr, TcpListener};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
+
+use time::OffsetDateTime;
 
 use crate::pki::Pki;
 use crate::postern::{Config, text_address};
 use crate::process::{Process, Signal, run};
 use crate::upstream::Upstream;
-use crate::{Failure, binary};
+use crate::{Failure, binary, crl_tool};
 
 /// Where the playground is.
 #[derive(Clone, Debug)]
@@ -40,7 +43,8 @@ impl Playground {
             require_free(address, flag)?;
         }
         let pki = prepare(&settings.pki)?;
-        let upstream = Upstream::start(&pki)?;
+        // In process groups of their own: Ctrl-C reaches us alone, and we let postern finish before the rest goes.
+        let upstream = Upstream::start_as(&pki, binary::command("private-api")?.process_group(0))?;
         let config = pki.path("postern.toml");
         Config::new(&pki, upstream.address())
             .text("listen.address", settings.address)
@@ -48,7 +52,7 @@ impl Playground {
             .write(&config)?;
         let mut command = binary::command("postern")?;
         command.arg("run").arg("--config").arg(config).args(["--log-format", "text"]);
-        let postern = Process::spawn_shown("postern", &mut command)?;
+        let postern = Process::spawn_shown("postern", command.process_group(0))?;
         let address = postern.stderr().find("postern to listen", text_address)?;
         Ok(Self { postern, upstream, address, pki: settings.pki.clone() })
     }
@@ -67,11 +71,8 @@ impl Playground {
     /// # Errors
     ///
     /// When postern does not end well.
-    pub fn stop(mut self) -> Result<(), Failure> {
-        // Ctrl-C reaches the whole process group, so it may have gone already.
-        if self.postern.is_running()? {
-            self.postern.signal(Signal::TERM)?;
-        }
+    pub fn stop(self) -> Result<(), Failure> {
+        self.postern.signal(Signal::TERM)?;
         self.postern.finish()?.success().map(|_| ())
     }
 }
@@ -108,14 +109,32 @@ fn require_free(address: SocketAddr, flag: &'static str) -> Result<(), Failure> 
     }
 }
 
-/// The certificates of `directory`, made if there are none, and indexes of their CRLs.
+/// The certificates of `directory`, made if there are none or their CRLs are too old, and indexes of their CRLs.
 fn prepare(directory: &Path) -> Result<Pki, Failure> {
-    let pki = Pki::at(directory);
+    // The configuration lies in that directory, and postern reads the names in it from there.
+    let pki = Pki::at(&std::path::absolute(directory)?);
     if !pki.path("root.pem").exists() {
-        let mut command = binary::command("certs")?;
-        let made = run("certs dev", command.arg("dev").arg("--out").arg(directory))?.success()?;
-        println!("{}", made.stdout);
+        make(directory, &[])?;
     }
     pki.index()?;
+    let now = OffsetDateTime::now_utc();
+    for index in pki.indexes() {
+        if crl_tool::next_update(&index)? <= now {
+            println!(
+                "The CRLs in {} are past their nextUpdate: everything there is made anew.",
+                directory.display()
+            );
+            make(directory, &["--force"])?;
+            pki.index()?;
+            break;
+        }
+    }
     Ok(pki)
+}
+
+fn make(directory: &Path, arguments: &[&str]) -> Result<(), Failure> {
+    let mut command = binary::command("certs")?;
+    let made = run("certs dev", command.arg("dev").arg("--out").arg(directory).args(arguments))?.success()?;
+    println!("{}", made.stdout);
+    Ok(())
 }

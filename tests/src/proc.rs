@@ -34,3 +34,17 @@ pub fn peak_memory_bytes(pid: u32) -> Result<u64, Failure> {
         field.and_then(|rest| rest.trim().strip_suffix(" kB")).and_then(|number| number.parse::<u64>().ok());
     kib.map(|kib| kib * 1024).ok_or_else(|| Failure::Missing(format!("VmHWM of process {pid}")))
 }
+
+/// The processes that a process has started and that still run.
+///
+/// # Errors
+///
+/// When the process has ended.
+pub fn children(pid: u32) -> Result<Vec<u32>, Failure> {
+    let mut children = Vec::new();
+    for task in std::fs::read_dir(format!("/proc/{pid}/task"))? {
+        let text = std::fs::read_to_string(task?.path().join("children"))?;
+        children.extend(text.split_whitespace().filter_map(|child| child.parse::<u32>().ok()));
+    }
+    Ok(children)
+}

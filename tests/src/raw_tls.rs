@@ -98,8 +98,16 @@ impl RawTls {
     ///
     /// When the server refuses. With TLS 1.3 its refusal of a certificate comes after the handshake, at the first read.
     pub fn connect(pki: &Pki, address: SocketAddr, client: &str, version: Version) -> Result<Self, Failure> {
-        let config = client_config(pki, client, version, b"http/1.1")?;
-        let mut tls = ClientConnection::new(Arc::new(config), server_name())?;
+        Self::connect_with(Arc::new(client_config(pki, client, version, b"http/1.1")?), address)
+    }
+
+    /// Connects and finishes the handshake with a configuration that may have been used before.
+    ///
+    /// # Errors
+    ///
+    /// As [`RawTls::connect`].
+    pub fn connect_with(config: Arc<ClientConfig>, address: SocketAddr) -> Result<Self, Failure> {
+        let mut tls = ClientConnection::new(config, server_name())?;
         let mut socket = TcpStream::connect(address)?;
         socket.set_read_timeout(Some(PATIENCE))?;
         socket.set_nodelay(true)?;
@@ -160,6 +168,15 @@ impl RawTls {
         response.body = vec![0; length];
         self.0.read_exact(&mut response.body)?;
         Ok(response)
+    }
+
+    /// Waits for the first bytes of a response.
+    ///
+    /// # Errors
+    ///
+    /// When the connection ends before.
+    pub fn first_bytes(&mut self) -> Result<(), Failure> {
+        Ok(self.0.read_exact(&mut [0; 100])?)
     }
 
     /// Reads until the server closes, in whatever way, and gives what came before.

@@ -2,8 +2,10 @@
 
 use super::failure::Failure;
 use super::file::{self, Output, is_standard};
+use super::inspect;
+use super::style::Style;
 use clap::Args;
-use crl_tool::{Index, MAX_CRL_BYTES, Metadata};
+use crl_tool::{Built, Index, MAX_CRL_BYTES, Metadata};
 use std::fs::File;
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
@@ -52,7 +54,7 @@ Examples:
 Exit codes: 0 built, 2 failed (nothing was replaced).";
 
 impl Build {
-    pub(crate) fn run(self) -> Result<ExitCode, Failure> {
+    pub(crate) fn run(self, style: Style) -> Result<ExitCode, Failure> {
         self.refuse_shared_streams()?;
         let issuers = file::issuers(&self.issuer)?;
         if self.sidecar && !same_file(&self.crl, &Index::crl_beside(&self.out)) {
@@ -61,7 +63,7 @@ impl Build {
             return Err(Failure::new(message, "put the CRL beside the index and pass it from there"));
         }
         let out = Output::create(&self.out)?;
-        let json = self.json.as_deref().map(Output::create).transpose()?;
+        let cache = self.json.as_deref().map(Output::create).transpose()?;
 
         let build = crl_tool::Build::new(&issuers).max_bytes(self.max_bytes);
         let built = if self.sidecar {
@@ -73,14 +75,14 @@ impl Build {
         // What is published was opened as the proxy opens it.
         let copy = out.file().try_clone().map_err(Failure::io("read", &self.out))?;
         let index = Index::from_file(copy, &self.out)?;
-        if let Some(json) = &json {
-            index.write_json_cache(BufWriter::new(json.file()))?;
+        if let Some(cache) = &cache {
+            index.write_json_cache(BufWriter::new(cache.file()))?;
         }
         out.publish()?;
-        json.map(Output::publish).transpose()?;
+        cache.map(Output::publish).transpose()?;
 
         if !is_standard(&self.out) && !self.json.as_deref().is_some_and(is_standard) {
-            println!("{}", summary(&built.metadata, built.bytes, &self.out));
+            style.say(summary(&built.metadata, built.bytes, &self.out), &json(&built, &self.out))?;
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -100,14 +102,26 @@ fn same_file(one: &Path, other: &Path) -> bool {
     matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
 }
 
-fn summary(metadata: &Metadata, bytes: u64, out: &Path) -> String {
+/// What was built, for programs.
+pub(super) fn json(built: &Built, out: &Path) -> serde_json::Value {
+    let mut object = inspect::object(&built.metadata);
+    object.insert("file".to_owned(), out.display().to_string().into());
+    object.insert("bytes".to_owned(), built.bytes.into());
+    object.into()
+}
+
+/// What was built, in one line.
+pub(super) fn summary(metadata: &Metadata, bytes: u64, out: &Path) -> String {
     let number = metadata.crl_number.map_or_else(String::new, |number| format!(" number {number}"));
     let again = match metadata.listed - metadata.entries {
         0 => String::new(),
         repeats => format!(" ({repeats} listed again)"),
     };
+    let delta = metadata.delta.as_ref().map_or_else(String::new, |delta| {
+        format!(", by its delta CRL {} more and {} released", delta.revoked, delta.removed)
+    });
     format!(
-        "{}: {} revoked{again}, CRL{number} of {}, {bytes} bytes",
+        "{}: {} revoked{again}{delta}, CRL{number} of {}, {bytes} bytes",
         out.display(),
         metadata.entries,
         metadata.issuer,

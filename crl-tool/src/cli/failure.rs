@@ -1,5 +1,6 @@
 //! How a command fails: one sentence, and one that says how to go on.
 
+use super::style::Style;
 use crl_tool::{BuildError, CrlError, EntriesError, LookupError, OpenError, ProofError};
 use std::io;
 use std::path::Path;
@@ -28,7 +29,11 @@ impl Failure {
     }
 
     /// Prints it to standard error.
-    pub(crate) fn report(&self) {
+    pub(crate) fn report(&self, style: Style) {
+        if style.is_json() {
+            eprintln!("{}", serde_json::json!({ "error": self.message, "hint": self.hint }));
+            return;
+        }
         eprintln!("crl-tool: {}\n  hint: {}", self.message, self.hint);
     }
 }

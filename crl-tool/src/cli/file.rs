@@ -3,7 +3,7 @@
 use super::failure::Failure;
 use crl_tool::{Draft, Index, Input, Issuer};
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, BufRead, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 /// The most bytes of a file with certificates.
@@ -62,6 +62,16 @@ pub(crate) fn crl(path: &Path) -> Result<Input, Failure> {
     if is_standard(path) { Ok(Input::stdin()) } else { Ok(Input::open(path)?) }
 }
 
+/// The lines of a text file.
+pub(crate) fn lines(path: &Path) -> Result<impl Iterator<Item = io::Result<String>> + use<>, Failure> {
+    let source: Box<dyn Read> = if is_standard(path) {
+        Box::new(io::stdin())
+    } else {
+        Box::new(File::open(path).map_err(Failure::io("read", path))?)
+    };
+    Ok(io::BufReader::new(source).lines())
+}
+
 /// Reads a file with certificates as a whole.
 pub(crate) fn certificates(path: &Path) -> Result<Vec<u8>, Failure> {
     let mut content = Vec::new();
@@ -91,42 +101,52 @@ pub(crate) fn issuers(paths: &[PathBuf]) -> Result<Vec<Issuer>, Failure> {
     Ok(issuers)
 }
 
-/// A file to be written: in its place when finished, or copied to standard output.
+/// A file to be written: in its place when finished, or copied to where no file can be put in place.
 pub(crate) enum Output {
     File(PathBuf, Draft),
-    Standard(File),
+    Copied(File, Box<dyn Write>),
 }
 
 impl Output {
     pub(crate) fn create(path: &Path) -> Result<Output, Failure> {
         if is_standard(path) {
-            let file = tempfile::tempfile().map_err(Failure::io("make a temporary file for", path))?;
-            return Ok(Output::Standard(file));
+            return copied(path, Box::new(io::stdout()));
         }
         if path.is_dir() {
             let message = format!("{}: a directory", path.display());
             return Err(Failure::new(message, "pass the name of the file to write"));
         }
-        let draft = Draft::new(path).map_err(Failure::io("write", path))?;
+        // A link stays one: the file that it leads to is replaced.
+        let target = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        if target.exists() && !target.is_file() {
+            // A device or a pipe: putting a file in its place would destroy it (/dev/null, for a start).
+            let device = File::options().write(true).open(&target).map_err(Failure::io("write", path))?;
+            return copied(path, Box::new(device));
+        }
+        let draft = Draft::new(&target).map_err(Failure::io("write", path))?;
         Ok(Output::File(path.to_owned(), draft))
     }
 
     pub(crate) fn file(&self) -> &File {
         match self {
             Output::File(_, draft) => draft.file(),
-            Output::Standard(file) => file,
+            Output::Copied(file, _) => file,
         }
     }
 
     pub(crate) fn publish(self) -> Result<(), Failure> {
         match self {
             Output::File(path, draft) => draft.publish().map_err(Failure::io("write", &path)),
-            Output::Standard(mut file) => {
+            Output::Copied(mut file, mut out) => {
                 file.seek(SeekFrom::Start(0))?;
-                let mut out = io::stdout().lock();
                 io::copy(&mut file, &mut out)?;
                 Ok(out.flush()?)
             }
         }
     }
+}
+
+fn copied(path: &Path, out: Box<dyn Write>) -> Result<Output, Failure> {
+    let file = tempfile::tempfile().map_err(Failure::io("make a temporary file for", path))?;
+    Ok(Output::Copied(file, out))
 }

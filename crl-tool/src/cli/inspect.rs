@@ -2,10 +2,10 @@
 
 use super::failure::Failure;
 use super::file;
-use clap::{Args, ValueEnum};
+use super::style::Style;
+use clap::Args;
 use crl_tool::Metadata;
 use serde_json::json;
-use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use time::OffsetDateTime;
@@ -18,16 +18,6 @@ pub(crate) struct Inspect {
     /// The index
     #[arg(value_name = "FILE.crlx")]
     file: PathBuf,
-
-    /// For people or for programs
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    format: Format,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Format {
-    Text,
-    Json,
 }
 
 const EXAMPLES: &str = "\
@@ -41,36 +31,39 @@ signed the CRL is checked by `crl-tool verify`.
 Exit codes: 0 shown, 2 failed.";
 
 impl Inspect {
-    pub(crate) fn run(self) -> Result<ExitCode, Failure> {
+    pub(crate) fn run(self, style: Style) -> Result<ExitCode, Failure> {
         let index = file::index(&self.file)?;
         index.check_crl()?;
-        let fields = fields(index.metadata());
-        let mut out = io::stdout().lock();
-        match self.format {
-            Format::Json => {
-                let object: serde_json::Map<_, _> =
-                    fields.into_iter().map(|(key, value)| (key.replace(' ', "_"), value)).collect();
-                writeln!(out, "{}", serde_json::Value::Object(object))?;
-            }
-            Format::Text => {
-                for (key, value) in fields {
-                    let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-                    let text = if value.is_null() { "none" } else { &text };
-                    writeln!(out, "{key:<12} {text}")?;
-                }
-            }
-        }
+        let lines: Vec<String> = fields(index.metadata())
+            .into_iter()
+            .map(|(key, value)| {
+                let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+                let text = if value.is_null() { "none" } else { &text };
+                format!("{key:<13} {text}")
+            })
+            .collect();
+        style.say(lines.join("\n"), &object(index.metadata()).into())?;
         Ok(ExitCode::SUCCESS)
     }
 }
 
+/// Every field, for programs.
+pub(super) fn object(metadata: &Metadata) -> serde_json::Map<String, serde_json::Value> {
+    fields(metadata).into_iter().map(|(key, value)| (key.replace(' ', "_"), value)).collect()
+}
+
 /// Every field, named for text; underscores take the place of blanks in JSON.
 fn fields(metadata: &Metadata) -> Vec<(&'static str, serde_json::Value)> {
+    let delta = metadata.delta.as_ref();
     vec![
         ("issuer", json!(metadata.issuer)),
         ("crl number", json!(metadata.crl_number.map(|number| number.to_string()))),
         ("this update", json!(rfc3339(metadata.this_update))),
         ("next update", json!(metadata.next_update.map(rfc3339))),
+        ("scope", json!(metadata.scope.as_ref().map(ToString::to_string))),
+        ("delta of", json!(delta.map(|delta| delta.base.map(|number| number.to_string())))),
+        ("delta revoked", json!(delta.map(|delta| delta.revoked))),
+        ("delta removed", json!(delta.map(|delta| delta.removed))),
         ("entries", json!(metadata.entries)),
         ("listed", json!(metadata.listed)),
         ("crl bytes", json!(metadata.crl_bytes)),

@@ -2,6 +2,8 @@
 
 use super::failure::Failure;
 use super::file::{self, Either};
+use super::inspect;
+use super::style::Style;
 use clap::Args;
 use crl_tool::{Build, MAX_CRL_BYTES};
 use std::path::PathBuf;
@@ -35,7 +37,7 @@ Examples:
 Exit codes: 0 proved, 2 not proved.";
 
 impl Verify {
-    pub(crate) fn run(self) -> Result<ExitCode, Failure> {
+    pub(crate) fn run(self, style: Style) -> Result<ExitCode, Failure> {
         let issuers = file::issuers(&self.issuer)?;
         let (what, metadata) = match Either::open(&self.file)? {
             Either::Crl(input) => ("CRL", Build::new(&issuers).max_bytes(self.max_bytes).check(input)?),
@@ -44,7 +46,10 @@ impl Verify {
                 ("index", index.metadata().clone())
             }
         };
-        println!("verified: {what} of {}, {} revoked", metadata.issuer, metadata.entries);
+        let text = format!("verified: {what} of {}, {} revoked", metadata.issuer, metadata.entries);
+        let mut json = inspect::object(&metadata);
+        json.insert("verified".to_owned(), what.into());
+        style.say(text, &json.into())?;
         Ok(ExitCode::SUCCESS)
     }
 }

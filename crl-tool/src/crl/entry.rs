@@ -36,8 +36,17 @@ impl<'a> Entry<'a> {
         }
     }
 
+    /// As [`Entry::read`], for a delta CRL, which may also remove what its base lists.
+    pub(crate) fn read_of_delta(bytes: &'a [u8], offset: u64) -> Result<Entry<'a>, Flaw> {
+        Entry::parse(bytes, offset, true)
+    }
+
     /// Reads an entry in whatever encoding.
     pub(super) fn any(bytes: &'a [u8], offset: u64) -> Result<Entry<'a>, Flaw> {
+        Entry::parse(bytes, offset, false)
+    }
+
+    fn parse(bytes: &'a [u8], offset: u64, in_delta: bool) -> Result<Entry<'a>, Flaw> {
         let entry = Reader::new(bytes, offset).expect(der::SEQUENCE, "an entry")?;
         let mut fields = entry.reader();
         let number = fields.expect(der::INTEGER, "an entry's serial number")?;
@@ -47,7 +56,7 @@ impl<'a> Entry<'a> {
         let extensions = fields.optional(der::SEQUENCE)?;
         fields.finish("an entry")?;
         if let Some(list) = extensions {
-            extension::each(&list, |extension| take(&extension, &mut reason))?;
+            extension::each(&list, |extension| take(&extension, &mut reason, in_delta))?;
         }
         let has_extensions = extensions.is_some();
         Ok(Entry { size: entry.raw.len(), serial: number.content, date, reason, has_extensions })
@@ -64,7 +73,7 @@ pub(crate) fn serial(bytes: &[u8]) -> Option<&[u8]> {
     fields.expect(der::INTEGER, "an entry's serial number").ok().map(|number| number.content)
 }
 
-fn take(extension: &Extension<'_>, reason: &mut Option<Reason>) -> Result<(), Flaw> {
+fn take(extension: &Extension<'_>, reason: &mut Option<Reason>, in_delta: bool) -> Result<(), Flaw> {
     let value = &extension.value;
     match extension.oid {
         REASON_CODE => {
@@ -75,7 +84,7 @@ fn take(extension: &Extension<'_>, reason: &mut Option<Reason>) -> Result<(), Fl
             match Reason::from_code(number) {
                 None => return Err(code.flaw(Problem::ReasonCode { code: number })),
                 // RFC 5280 §5.3.1: it may only appear in delta CRLs.
-                Some(Reason::RemoveFromCrl) => return Err(code.flaw(Problem::RemoveFromCrl)),
+                Some(Reason::RemoveFromCrl) if !in_delta => return Err(code.flaw(Problem::RemoveFromCrl)),
                 Some(known) => *reason = Some(known),
             }
             Ok(())

@@ -1,5 +1,6 @@
 //! The framing of extensions, and the ones a CRL may have.
 
+use super::scope::Scope;
 use crate::der::{self, Element};
 use crate::number::CrlNumber;
 use crate::problem::{Flaw, Problem};
@@ -74,11 +75,7 @@ fn read<'a>(element: &Element<'a>) -> Result<Extension<'a>, Flaw> {
     }
     let critical = match fields.optional(der::BOOLEAN)? {
         None => false,
-        Some(flag) => match flag.content {
-            [0xff] => true,
-            [0x00] => return Err(flag.flaw(Problem::EncodedDefault { what: "critical FALSE" })),
-            _ => return Err(flag.flaw(Problem::Malformed { what: "BOOLEAN" })),
-        },
+        Some(flag) => der::boolean(&flag, "critical FALSE")?,
     };
     let value = fields.expect(der::OCTET_STRING, "an extension's value")?;
     fields.finish("an extension")?;
@@ -90,17 +87,21 @@ fn read<'a>(element: &Element<'a>) -> Result<Extension<'a>, Flaw> {
 pub(crate) struct CrlExtensions {
     pub(crate) authority_key_id: Option<Vec<u8>>,
     pub(crate) crl_number: Option<CrlNumber>,
+    /// Of a delta CRL, the number that its base has at least.
+    pub(crate) base_number: Option<CrlNumber>,
+    /// `None`: the CRL is about all certificates of its issuer.
+    pub(crate) scope: Option<Scope>,
 }
 
 impl CrlExtensions {
-    /// Reads the SEQUENCE of a CRL's extensions.
-    pub(crate) fn read(list: &Element<'_>) -> Result<CrlExtensions, Flaw> {
+    /// Reads the SEQUENCE of the extensions of a CRL by `issuer`.
+    pub(crate) fn read(list: &Element<'_>, issuer: &[u8]) -> Result<CrlExtensions, Flaw> {
         let mut extensions = CrlExtensions::default();
-        each(list, |extension| extensions.take(&extension))?;
+        each(list, |extension| extensions.take(&extension, issuer))?;
         Ok(extensions)
     }
 
-    fn take(&mut self, extension: &Extension<'_>) -> Result<(), Flaw> {
+    fn take(&mut self, extension: &Extension<'_>, issuer: &[u8]) -> Result<(), Flaw> {
         let value = &extension.value;
         match extension.oid {
             AUTHORITY_KEY_IDENTIFIER => {
@@ -113,14 +114,17 @@ impl CrlExtensions {
                 Ok(())
             }
             CRL_NUMBER => {
-                let number = extension.only(der::INTEGER, "a CRL number")?;
-                let number = CrlNumber::from_der_content(number.content)
-                    .ok_or_else(|| number.flaw(Problem::CrlNumber))?;
-                self.crl_number = Some(number);
+                self.crl_number = Some(number(extension)?);
                 Ok(())
             }
-            DELTA_CRL_INDICATOR => Err(value.flaw(Problem::Delta)),
-            ISSUING_DISTRIBUTION_POINT => Err(value.flaw(scope(extension)?)),
+            DELTA_CRL_INDICATOR => {
+                self.base_number = Some(number(extension)?);
+                Ok(())
+            }
+            ISSUING_DISTRIBUTION_POINT => {
+                self.scope = Some(Scope::read(extension, issuer)?);
+                Ok(())
+            }
             // It only adds names of the issuer, so that ignoring it changes nothing about an entry.
             ISSUER_ALT_NAME => Ok(()),
             oid if extension.critical => Err(value.flaw(Problem::UnknownCritical { oid: der::dotted(oid) })),
@@ -129,24 +133,7 @@ impl CrlExtensions {
     }
 }
 
-/// Why a CRL with this issuing distribution point cannot stand for all of its issuer's certificates.
-fn scope(extension: &Extension<'_>) -> Result<Problem, Flaw> {
-    let mut fields = extension.only(der::SEQUENCE, "an issuing distribution point")?.reader();
-    let mut parts = Vec::new();
-    while !fields.is_empty() {
-        let field = fields.element()?;
-        parts.push(match field.tag {
-            0xa0 => "one distribution point",
-            0x81 => "only end-entity certificates",
-            0x82 => "only CA certificates",
-            0x83 => "only some reasons",
-            0x84 => return Ok(Problem::Indirect),
-            0x85 => "only attribute certificates",
-            _ => return Err(field.flaw(Problem::Malformed { what: "issuing distribution point" })),
-        });
-    }
-    // RFC 5280 §5.2.5: an empty SEQUENCE is not allowed.
-    let scope =
-        if parts.is_empty() { "an empty issuing distribution point".to_owned() } else { parts.join(", ") };
-    Ok(Problem::Scoped { scope })
+fn number(extension: &Extension<'_>) -> Result<CrlNumber, Flaw> {
+    let number = extension.only(der::INTEGER, "a CRL number")?;
+    CrlNumber::from_der_content(number.content).ok_or_else(|| number.flaw(Problem::CrlNumber))
 }

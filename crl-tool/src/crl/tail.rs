@@ -17,8 +17,18 @@ pub(crate) struct Tail {
 }
 
 impl Tail {
-    /// Reads `bytes`, which reach from the end of the entries to the end of the CRL.
+    /// Reads `bytes`, which reach from the end of the entries to the end of a complete CRL.
     pub(crate) fn read(bytes: &[u8], head: &Head) -> Result<Tail, Flaw> {
+        let tail = Tail::read_delta(bytes, head)?;
+        match tail.extensions.base_number {
+            // RFC 5280 §5.2.4: it lists changes only, so that most revoked certificates are not in it.
+            Some(_) => Err(Flaw::new(head.entries.end, Problem::Delta)),
+            None => Ok(tail),
+        }
+    }
+
+    /// As [`Tail::read`], of a complete CRL or a delta.
+    pub(crate) fn read_delta(bytes: &[u8], head: &Head) -> Result<Tail, Flaw> {
         let offset = head.entries.end;
         let (signed, outer) = bytes
             .split_at_checked(length_of(head.signed.end - offset))
@@ -31,7 +41,7 @@ impl Tail {
                 let mut tagged = tagged.reader();
                 let list = tagged.expect(der::SEQUENCE, "the CRL extensions")?;
                 tagged.finish("the CRL extensions")?;
-                CrlExtensions::read(&list)?
+                CrlExtensions::read(&list, &head.issuer)?
             }
         };
         signed.finish("the signed list")?;

@@ -4,12 +4,13 @@ use super::header::Header;
 use super::metadata::{Beside, Metadata};
 use super::open::{Checksum, seed};
 use super::table::{Layout, Table};
+use crate::crl::delta::{Delta, DeltaError, MAX_DELTA_BYTES};
 use crate::crl::entry;
 use crate::crl::input::Input;
 use crate::crl::scan::{Scan, Scanned};
 use crate::crl::stored::Stored;
 use crate::der;
-use crate::issuer::{Issuer, digest_bytes};
+use crate::issuer::{Issuer, IssuerId, digest_bytes};
 use crate::problem::{CrlError, Flaw, Problem};
 use crate::signature::VerifyError;
 use crate::width::{length, offset, position};
@@ -53,6 +54,15 @@ pub enum BuildError {
         #[source]
         error: VerifyError,
     },
+    /// The delta CRL does not follow the base.
+    #[error("{input}: {error}")]
+    Delta {
+        /// The delta CRL as the user named it.
+        input: String,
+        /// What is wrong.
+        #[source]
+        error: DeltaError,
+    },
     /// The index could not be written.
     #[error("cannot write the index: {0}")]
     Io(#[from] io::Error),
@@ -65,9 +75,17 @@ impl BuildError {
         match self {
             BuildError::Crl(error) => error.problem.hint(),
             BuildError::Verify { error, .. } => error.hint(),
+            BuildError::Delta { error, .. } => error.hint(),
             BuildError::Io(_) => "check the space and the permissions where the index goes",
         }
     }
+}
+
+/// A proved delta CRL.
+struct Update {
+    delta: Delta,
+    issuer: IssuerId,
+    name: String,
 }
 
 impl<'a> Build<'a> {
@@ -89,7 +107,7 @@ impl<'a> Build<'a> {
     /// The CRL is malformed or not proved to be its issuer's; what was written to `file` is of no use then.
     pub fn write(&self, input: Input, file: &File) -> Result<Built, BuildError> {
         let crl = Stored::inside(file.try_clone()?);
-        self.index(input, &crl, file)
+        self.index(input, None, &crl, file)
     }
 
     /// As [`Build::write`], for an index without the CRL: `crl` is what stays beside it, in DER. `name` stands for it
@@ -102,10 +120,39 @@ impl<'a> Build<'a> {
         if crl.read_at(&mut first, 0)? == 1 && first != [der::SEQUENCE] {
             return Err(Flaw::new(0, Problem::NotACrl).in_input(name).into());
         }
-        self.index(Input::from_reader(name, crl.try_clone()?), &Stored::whole(crl.try_clone()?), file)
+        self.index(Input::from_reader(name, crl.try_clone()?), None, &Stored::whole(crl.try_clone()?), file)
     }
 
-    fn index(&self, input: Input, crl: &Stored, file: &File) -> Result<Built, BuildError> {
+    /// As [`Build::write`], with the changes of a delta CRL applied (RFC 5280 §5.2.4).
+    ///
+    /// # Errors
+    /// One of the CRLs is malformed or not proved to be its issuer's, or the delta does not follow the base.
+    pub fn merge(&self, base: Input, delta: Input, file: &File) -> Result<Built, BuildError> {
+        let name = delta.name.clone();
+        let named = |flaw: Flaw| flaw.in_input(&name);
+        let mut der = Vec::new();
+        let source = delta.into_der().map_err(|problem| named(Flaw::new(0, problem)))?;
+        let limit = u64::from(MAX_DELTA_BYTES);
+        let read = source.take(limit + 1).read_to_end(&mut der);
+        let size = position(read.map_err(|error| named(Flaw::new(0, error.into())))?);
+        if size > limit {
+            let problem = Problem::TooLarge { size, limit: MAX_DELTA_BYTES };
+            return Err(named(Flaw::new(0, problem)).into());
+        }
+        let delta = Delta::read(der).map_err(named)?;
+        let verified = delta.verify(self.issuers);
+        let issuer = verified.map_err(|error| BuildError::Verify { input: name.clone(), error })?.id();
+        let crl = Stored::inside(file.try_clone()?);
+        self.index(base, Some(&Update { delta, issuer, name }), &crl, file)
+    }
+
+    fn index(
+        &self,
+        input: Input,
+        update: Option<&Update>,
+        crl: &Stored,
+        file: &File,
+    ) -> Result<Built, BuildError> {
         let name = input.name.clone();
         let named = |flaw: Flaw| flaw.in_input(&name);
         let mut scan = self.start(input)?;
@@ -117,7 +164,18 @@ impl<'a> Build<'a> {
         scan.each_entry(|offset, entry| table.push(entry.serial, offset)).map_err(named)?;
         let scanned = scan.finish().map_err(named)?;
         let issuer = self.prove(&scanned, &name, Some(crl))?;
-        Ok(finish(&scanned, issuer, table, crl, file)?)
+        if let Some(Update { delta, issuer: delta_issuer, name }) = update {
+            let beside = Beside {
+                spki_sha256: issuer.id().spki_sha256,
+                tbs_sha256: digest_bytes(&scanned.tbs_sha256),
+                entries: scanned.entries,
+                listed: scanned.entries,
+            };
+            let follows = delta.follows(&Metadata::new(&scanned.head, &scanned.tail, &beside));
+            let follows = if *delta_issuer == issuer.id() { follows } else { Err(DeltaError::OtherIssuer) };
+            follows.map_err(|error| BuildError::Delta { input: name.clone(), error })?;
+        }
+        Ok(finish(&scanned, issuer, table, update.map(|update| &update.delta), crl, file)?)
     }
 
     /// Reads a CRL and proves that it is well-formed and its issuer's, without building anything. Serials that are
@@ -162,8 +220,15 @@ impl<'a> Build<'a> {
     }
 }
 
-/// Writes lines, offsets and header to `file`, behind and before `crl` if that is in it.
-fn finish(scanned: &Scanned, issuer: &Issuer, table: Table, crl: &Stored, file: &File) -> io::Result<Built> {
+/// Writes lines, offsets, delta and header to `file`, behind and before `crl` if that is in it.
+fn finish(
+    scanned: &Scanned,
+    issuer: &Issuer,
+    table: Table,
+    delta: Option<&Delta>,
+    crl: &Stored,
+    file: &File,
+) -> io::Result<Built> {
     let head = &scanned.head;
     let embedded = crl.start == Header::SIZE;
     let crl_entries = offset(head.entries.start)..offset(head.entries.end);
@@ -187,12 +252,21 @@ fn finish(scanned: &Scanned, issuer: &Issuer, table: Table, crl: &Stored, file: 
         listed: scanned.entries,
         crl_size: offset(head.size),
         crl_entries,
+        delta_size: delta.map_or(0, |delta| offset(position(delta.der.len()))),
         tbs_sha256: digest_bytes(&scanned.tbs_sha256),
         spki_sha256: issuer.id().spki_sha256,
     };
-    header.checksum = out.finish()?.finish(&header);
+    let mut checksum = out.finish()?;
+    if let Some(delta) = delta {
+        checksum.update(&delta.der);
+        file.write_all_at(&delta.der, header.delta())?;
+    }
+    header.checksum = checksum.finish(&header);
     file.write_all_at(&header.to_bytes(), 0)?;
-    let metadata = Metadata::new(head, &scanned.tail, &header.beside());
+    let mut metadata = Metadata::new(head, &scanned.tail, &header.beside());
+    if let Some(delta) = delta {
+        metadata.take(delta);
+    }
     Ok(Built { metadata, bytes: header.file_size() })
 }
 

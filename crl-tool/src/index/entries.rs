@@ -2,6 +2,7 @@
 
 use super::error::{Fault, LookupError, OpenError};
 use super::{Index, Revocation};
+use crate::crl::delta::Change;
 use crate::crl::scan::Scan;
 use crate::crl::stored::Stored;
 use crate::problem::Flaw;
@@ -26,7 +27,7 @@ pub enum EntriesError {
 }
 
 impl Index {
-    /// Calls `visit` for each revoked serial, once, in the order of the CRL.
+    /// Calls `visit` for each revoked serial, once, in the order of the CRL, and then for those of a delta CRL.
     ///
     /// # Errors
     /// The index is damaged, or `visit` failed.
@@ -42,8 +43,14 @@ impl Index {
             // Where the CRL repeats serials, the index has the first entry of each.
             let repeats = self.header.listed > self.header.entries
                 && self.find(&serial)?.is_none_or(|(first, _)| first != offset);
-            if !repeats {
+            let changed = self.delta.as_ref().is_some_and(|delta| delta.change(&serial).is_some());
+            if !repeats && !changed {
                 visit(&serial, &Revocation::of(&entry))?;
+            }
+        }
+        for (serial, change) in self.delta.iter().flat_map(|delta| delta.changes()) {
+            if let Change::Revoked(revocation) = change {
+                visit(&serial, &revocation)?;
             }
         }
         Ok(())

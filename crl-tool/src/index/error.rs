@@ -1,5 +1,6 @@
 //! Why an index cannot be used.
 
+use crate::crl::delta::DeltaError;
 use crate::problem::{Flaw, Problem};
 use std::io;
 use std::path::PathBuf;
@@ -69,6 +70,9 @@ pub enum Fault {
         /// What is wrong there.
         problem: Problem,
     },
+    /// The delta CRL does not go with the CRL.
+    #[error("damaged: {0}")]
+    Delta(#[from] DeltaError),
     /// Header, lines, offsets or the frame of the CRL changed since they were written.
     #[error("damaged: its checksum does not match")]
     Checksum,
@@ -111,6 +115,7 @@ impl Fault {
             | Fault::Line { .. }
             | Fault::Offset { .. }
             | Fault::Crl { .. }
+            | Fault::Delta(_)
             | Fault::Checksum
             | Fault::CrlDigest
             | Fault::NotOfThisCrl => {

@@ -4,6 +4,7 @@ use super::error::Fault;
 use super::line::{Line, lines_for};
 
 use super::metadata::Beside;
+use crate::crl::delta::MAX_DELTA_BYTES;
 use std::ops::Range;
 
 /// Bytes of the header.
@@ -31,6 +32,8 @@ pub(crate) struct Header {
     pub(crate) crl_size: u32,
     /// Where the entries lie in the CRL.
     pub(crate) crl_entries: Range<u32>,
+    /// Bytes of the delta CRL that is applied; 0 for none.
+    pub(crate) delta_size: u32,
     /// SHA-256 of the CRL's signed part.
     pub(crate) tbs_sha256: [u8; 32],
     /// SHA-256 of the key that signed the CRL.
@@ -66,9 +69,14 @@ impl Header {
         self.lane() + u64::from(self.lines) * Line::SIZE_IN_FILE
     }
 
+    /// Where the delta CRL starts in the file.
+    pub(crate) fn delta(&self) -> u64 {
+        self.offsets() + u64::from(self.entries) * 4
+    }
+
     /// Bytes of the whole file.
     pub(crate) fn file_size(&self) -> u64 {
-        self.offsets() + u64::from(self.entries) * 4
+        self.delta() + u64::from(self.delta_size)
     }
 
     /// The header as it stands in the file.
@@ -86,7 +94,7 @@ impl Header {
         fields.put(&self.crl_entries.start.to_le_bytes());
         fields.put(&self.crl_entries.end.to_le_bytes());
         fields.put(&self.listed.to_le_bytes());
-        fields.put(&[0; 4]);
+        fields.put(&self.delta_size.to_le_bytes());
         fields.put(&self.tbs_sha256);
         fields.put(&self.spki_sha256);
         fields.bytes
@@ -122,10 +130,8 @@ impl Header {
                 start..u32::from_le_bytes(fields.take())
             },
             listed: u32::from_le_bytes(fields.take()),
-            tbs_sha256: {
-                fields.at += 4;
-                fields.take()
-            },
+            delta_size: u32::from_le_bytes(fields.take()),
+            tbs_sha256: fields.take(),
             spki_sha256: fields.take(),
         };
         if expected != actual {
@@ -147,6 +153,7 @@ impl Header {
             (self.entries <= self.listed, "entry count"),
             (self.crl_entries.start <= self.crl_entries.end, "entry range"),
             (self.crl_entries.end < self.crl_size, "entry range"),
+            (self.delta_size <= MAX_DELTA_BYTES, "delta size"),
         ];
         match sound.iter().find(|(holds, _)| !holds) {
             Some((_, field)) => Err(Fault::Header { field }),

@@ -62,14 +62,16 @@ fn read(file: File, path: &Path) -> Result<Index, Fault> {
     let mut checksum = Checksum::new(&frame);
     let lane = read_lines(&inside.file, &header, &mut checksum)?;
     let offsets = read_offsets(&inside.file, &header, &mut checksum)?;
+    let delta = read_delta(&inside.file, &header, &mut checksum)?;
     if checksum.finish(&header) != header.checksum {
         return Err(Fault::Checksum);
     }
     let (head, tail) = frame.parse(&header)?;
-    let metadata = Metadata::new(&head, &tail, &header.beside());
+    let mut metadata = Metadata::new(&head, &tail, &header.beside());
+    let delta = delta.map(|der| metadata.apply(der)).transpose()?;
     let seed = seed(&frame.before);
     let crl = beside.unwrap_or(inside);
-    Ok(Index { path: path.to_owned(), crl, header, head, metadata, seed, lane, offsets })
+    Ok(Index { path: path.to_owned(), crl, header, head, metadata, seed, lane, offsets, delta })
 }
 
 /// Opens the CRL beside the index at `path`: a file of the same name that ends in `.crl`.
@@ -114,8 +116,8 @@ impl Frame {
     }
 }
 
-/// The sum over all of the file but the CRL's entries: the CRL before and after its entries, lines, offsets, and
-/// the header (with zeroes for the sum), which a builder knows last.
+/// The sum over all of the file but the CRL's entries: the CRL before and after its entries, lines, offsets,
+/// the delta CRL, and the header (with zeroes for the sum), which a builder knows last.
 pub(crate) struct Checksum(Xxh3);
 
 impl Checksum {
@@ -173,6 +175,17 @@ fn read_section(file: &File, at: u64, bytes: &mut [u8], checksum: &mut Checksum)
     file.read_exact_at(bytes, at)?;
     checksum.update(bytes);
     Ok(at + position(bytes.len()))
+}
+
+/// The bytes of the delta CRL, if there is one.
+fn read_delta(file: &File, header: &Header, checksum: &mut Checksum) -> Result<Option<Vec<u8>>, Fault> {
+    if header.delta_size == 0 {
+        return Ok(None);
+    }
+    let mut der = vec![0; length(header.delta_size)];
+    file.read_exact_at(&mut der, header.delta())?;
+    checksum.update(&der);
+    Ok(Some(der))
 }
 
 /// Calls `visit` for the bytes from `start` to `end` of the file, a chunk at a time.

@@ -5,6 +5,7 @@ use super::build::serial_at;
 use super::error::{Fault, OpenError};
 use super::line::Line;
 use super::table::{Layout, Table};
+use crate::crl::delta::DeltaError;
 use crate::crl::scan::Scanned;
 use crate::issuer::{Issuer, IssuerError, digest_bytes};
 use crate::signature::VerifyError;
@@ -83,6 +84,12 @@ impl Index {
         let issuer = scanned
             .verify(issuers, Some(&self.crl))
             .map_err(|error| ProofError::Verify { path: self.path.display().to_string(), error })?;
+        let delta_issuer = self.delta.as_ref().map(|delta| delta.verify(issuers)).transpose();
+        let delta_issuer = delta_issuer
+            .map_err(|error| ProofError::Verify { path: self.path.display().to_string(), error })?;
+        if delta_issuer.is_some_and(|delta_issuer| delta_issuer.id() != issuer.id()) {
+            return Err(self.refused(DeltaError::OtherIssuer.into()).into());
+        }
         if issuer.id() == self.metadata.issuer_id {
             Ok(issuer)
         } else {

@@ -1,88 +1,11 @@
 //! The binary: exit codes, streams, and that a file is replaced as a whole or not at all.
 
-use crate::der::{entry, reason};
-use crate::forge::{Ca, Crl, pem};
+use crate::forge::{Ca, pem};
+use crate::stage::{BUILD, Stage, code, stderr, stdout};
 use std::fs;
 use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
-use tempfile::TempDir;
-
-struct Stage {
-    directory: TempDir,
-    ca: Ca,
-}
-
-impl Stage {
-    /// A CA and its CRL, which revokes 1 for keyCompromise.
-    fn set() -> Stage {
-        let stage = Stage { directory: tempfile::tempdir().unwrap(), ca: Ca::new() };
-        stage.write("ca.pem", stage.ca.pem().as_bytes());
-        stage.write("ca.crl", &stage.crl());
-        stage
-    }
-
-    fn crl(&self) -> Vec<u8> {
-        Crl::of(&self.ca).entries(&[entry(&[1], &[reason(1)]), entry(&[2], &[])]).signed_by(&self.ca)
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.directory.path().join(name)
-    }
-
-    fn write(&self, name: &str, content: &[u8]) {
-        fs::File::create(self.path(name)).unwrap().write_all(content).unwrap();
-    }
-
-    fn read(&self, name: &str) -> Vec<u8> {
-        fs::read(self.path(name)).unwrap()
-    }
-
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_crl-tool"));
-        command.current_dir(self.directory.path()).args(arguments);
-        command
-    }
-
-    fn run(&self, arguments: &[&str]) -> Output {
-        self.command(arguments).stdin(Stdio::null()).output().unwrap()
-    }
-
-    fn run_with(&self, stdin: &[u8], arguments: &[&str]) -> Output {
-        let mut child = self
-            .command(arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        // A command that refuses early closes its end.
-        let _ = child.stdin.take().unwrap().write_all(stdin);
-        child.wait_with_output().unwrap()
-    }
-
-    fn names(&self) -> Vec<String> {
-        let entries = fs::read_dir(self.directory.path()).unwrap();
-        let mut names: Vec<String> =
-            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-        names.sort();
-        names
-    }
-}
-
-const BUILD: [&str; 7] = ["build", "--crl", "ca.crl", "--issuer", "ca.pem", "--out", "ca.crlx"];
-
-fn code(output: &Output) -> i32 {
-    output.status.code().unwrap()
-}
-
-fn stderr(output: &Output) -> String {
-    String::from_utf8(output.stderr.clone()).unwrap()
-}
-
-fn stdout(output: &Output) -> String {
-    String::from_utf8(output.stdout.clone()).unwrap()
-}
+use std::path::Path;
+use std::process::{Command, Stdio};
 
 #[test]
 fn lookup_answers_by_its_exit_code() {
@@ -183,7 +106,7 @@ fn inspect_shows_the_metadata() {
     let stage = Stage::set();
     assert_eq!(code(&stage.run(&BUILD)), 0);
     let text = stdout(&stage.run(&["inspect", "ca.crlx"]));
-    assert!(text.contains("issuer       CN=Forge\n") && text.contains("crl number   4097\n"), "{text}");
+    assert!(text.contains("issuer        CN=Forge\n") && text.contains("crl number    4097\n"), "{text}");
     let json = stage.run(&["inspect", "ca.crlx", "--format", "json"]);
     let json: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
     assert_eq!(json["entries"], 2);
@@ -261,10 +184,34 @@ fn usage_errors_exit_with_2_and_help_with_0() {
     let stage = Stage::set();
     assert_eq!(code(&stage.run(&["build"])), 2);
     assert_eq!(code(&stage.run(&["frobnicate"])), 2);
-    for command in ["build", "inspect", "lookup", "verify"] {
+    for command in ["build", "completions", "convert", "diff", "inspect", "lookup", "merge", "verify"] {
         let help = stage.run(&[command, "--help"]);
         assert_eq!(code(&help), 0);
         assert!(stdout(&help).contains("Exit codes:"), "{command}");
     }
     assert!(stdout(&stage.run(&["--version"])).starts_with("crl-tool "));
+}
+
+#[test]
+fn a_pipe_is_written_to_and_a_link_stays_a_link() {
+    let stage = Stage::set();
+    let build = |out: &str| stage.run(&["build", "--crl", "ca.crl", "--issuer", "ca.pem", "--out", out]);
+    assert_eq!(code(&build("ca.crlx")), 0);
+
+    let pipe = stage.path("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let reader = std::thread::spawn({
+        let pipe = pipe.clone();
+        move || fs::read(pipe).unwrap()
+    });
+    assert_eq!(code(&build("pipe")), 0);
+    assert_eq!(reader.join().unwrap(), stage.read("ca.crlx"));
+    assert!(!pipe.is_file(), "a file took the pipe's place");
+
+    let link = stage.path("link.crlx");
+    std::os::unix::fs::symlink("old.crlx", &link).unwrap();
+    stage.write("old.crlx", b"old");
+    assert_eq!(code(&build("link.crlx")), 0);
+    assert!(link.is_symlink(), "a file took the link's place");
+    assert_eq!(stage.read("old.crlx"), stage.read("ca.crlx"));
 }

@@ -8,10 +8,15 @@
 
 mod binding;
 mod command_line;
+mod commands;
 mod damage;
 mod der;
+mod docs;
 mod exactness;
 mod forge;
 mod golden;
+mod merge;
 mod rfc5280;
+mod scope;
 mod sidecar;
+mod stage;

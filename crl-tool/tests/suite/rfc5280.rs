@@ -243,12 +243,19 @@ fn a_crl_that_does_not_stand_alone_says_so() {
     assert_refused!(with(extension(27, true, &integer(&[1]))), &ca, Problem::Delta);
     let point = |fields: &[u8]| with(extension(28, true, &sequence(&[fields])));
     assert_refused!(point(&[0x84, 1, 0xff]), &ca, Problem::Indirect);
-    for fields in
-        [&[][..], &[0x81, 1, 0xff], &[0x82, 1, 0xff], &[0x85, 1, 0xff], &[0x83, 2, 1, 2], &[0xa0, 0]]
-    {
-        assert_refused!(point(fields), &ca, Problem::Scoped { .. });
+    // Empty, two kinds, an unknown field, out of order, no reason, reasons nobody knows.
+    for fields in [
+        &[][..],
+        &[0x81, 1, 0xff, 0x82, 1, 0xff],
+        &[0x99, 0],
+        &[0x82, 1, 0xff, 0x81, 1, 0xff],
+        &[0x83, 2, 7, 0x80],
+        &[0x83, 3, 6, 0, 0x40],
+    ] {
+        assert_refused!(point(fields), &ca, Problem::Malformed { .. });
     }
-    assert_refused!(point(&[0x99, 0]), &ca, Problem::Malformed { .. });
+    assert_refused!(point(&[0x81, 1, 0]), &ca, Problem::EncodedDefault { .. });
+    assert_refused!(point(&[0xa0, 0]), &ca, Problem::Truncated { .. });
     // An entry of another issuer, also without the flag that announces it.
     let foreign = entry(&[1], &[extension(29, true, &sequence(&[]))]);
     assert_refused!(Crl::of(&ca).entries(&[foreign]), &ca, Problem::Indirect);

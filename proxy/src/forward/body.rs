@@ -10,6 +10,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
+use super::headers::remove_spoofed;
 use super::pool::{Pool, Sender};
 
 /// How a request's body is coming along.
@@ -70,11 +71,15 @@ impl Body for RequestBody {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let this = self.get_mut();
-        let polled = Pin::new(&mut this.inner).poll_frame(context);
-        if let Poll::Ready(Some(Ok(frame))) = &polled {
+        let mut polled = Pin::new(&mut this.inner).poll_frame(context);
+        if let Poll::Ready(Some(Ok(frame))) = &mut polled {
             let bytes = frame.data_ref().map_or(0, Bytes::len);
             this.progress.bytes.fetch_add(u64::try_from(bytes).unwrap_or(u64::MAX), Ordering::Relaxed);
             this.progress.touch();
+            if let Some(trailers) = frame.trailers_mut() {
+                // An upstream that merges trailers into headers must not find our word in them either.
+                remove_spoofed(trailers);
+            }
         }
         polled
     }

@@ -123,7 +123,8 @@ fn remove_hop_by_hop(headers: &mut HeaderMap) {
     }
 }
 
-fn remove_spoofed(headers: &mut HeaderMap) {
+/// Removes what only the proxy may say.
+pub(super) fn remove_spoofed(headers: &mut HeaderMap) {
     let spoofed: Vec<HeaderName> = headers.keys().filter(|name| is_spoofed(name.as_str())).cloned().collect();
     for name in spoofed {
         headers.remove(name);

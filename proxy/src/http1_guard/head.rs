@@ -52,7 +52,7 @@ impl Head {
                 ([], false) => {}
                 ([], true) => return Ok(Self::Complete { length: at, body: fields.framing()? }),
                 (line, false) => {
-                    fields.host_required = request_line(line)? == b"HTTP/1.1";
+                    fields.http11 = request_line(line)? == b"HTTP/1.1";
                     seen_request_line = true;
                 }
                 (line, true) => {
@@ -106,7 +106,7 @@ struct Fields {
     length: Option<u64>,
     chunked: bool,
     host: bool,
-    host_required: bool,
+    http11: bool,
 }
 
 impl Fields {
@@ -159,7 +159,11 @@ impl Fields {
     }
 
     fn framing(self) -> Result<Framing, Refusal> {
-        if self.host_required && !self.host {
+        if self.chunked && !self.http11 {
+            // RFC 9112 §6.1: HTTP/1.0 has no Transfer-Encoding, so somebody on the way did not read it.
+            return Err(conflict("Transfer-Encoding in an HTTP/1.0 request"));
+        }
+        if self.http11 && !self.host {
             // RFC 9112 §3.2.
             return Err(malformed("HTTP/1.1 without Host"));
         }

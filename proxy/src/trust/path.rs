@@ -87,7 +87,7 @@ impl VerifiedPath {
         if now > self.not_after {
             return Err(Refusal::CertificateExpired { not_after: seconds(self.not_after) });
         }
-        let crls_until = revocations.check(&self.links, now)?;
+        let crls_until = revocations.check(&self.links, &self.chain, now)?;
         Ok(Standing { good_until: crls_until.map_or(self.not_after, |until| until.min(self.not_after)) })
     }
 

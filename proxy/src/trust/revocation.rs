@@ -1,12 +1,13 @@
 //! The CRL indexes in force, and the question they answer: is this path revoked?
 
 use std::collections::HashMap;
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crl_tool::{Index, IssuerId, Lookup};
-use rustls_pki_types::UnixTime;
+use crl_tool::{Gap, Index, IssuerError, IssuerId, Reasons, Subject};
+use rustls_pki_types::{CertificateDer, UnixTime};
 use time::OffsetDateTime;
 
 use super::path::{Link, seconds};
@@ -16,7 +17,7 @@ use crate::refusal::Refusal;
 
 const KEY: &str = "revocation.indexes";
 
-/// One issuer's CRL in force.
+/// A CRL in force: an issuer's only one, or one of its partitions.
 #[derive(Debug, Clone)]
 pub struct Crl {
     /// Where it came from.
@@ -32,17 +33,16 @@ pub struct Crl {
 pub struct Revocations {
     depth: Depth,
     grace: Duration,
-    by_issuer: HashMap<IssuerId, Crl>,
+    by_issuer: HashMap<IssuerId, Vec<Crl>>,
 }
 
 impl Revocations {
     /// Opens every index. One that cannot be used is reported and, if `last` has one from the same file, stays as it was.
     pub(super) fn load(config: &Revocation, last: Option<&Self>) -> (Self, Vec<Invalid>) {
-        let mut by_issuer = HashMap::new();
+        let mut by_issuer: HashMap<IssuerId, Vec<Crl>> = HashMap::new();
         let mut problems = Vec::new();
         for path in &config.indexes {
-            let before =
-                last.and_then(|revocations| revocations.by_issuer.values().find(|crl| crl.path == *path));
+            let before = last.and_then(|revocations| revocations.crls().find(|crl| crl.path == *path));
             let crl = match open(path, before) {
                 Ok(crl) => crl,
                 Err(problem) => {
@@ -51,38 +51,83 @@ impl Revocations {
                     before.clone()
                 }
             };
-            let issuer = crl.index.metadata().issuer.clone();
-            if let Some(other) = by_issuer.insert(crl.index.metadata().issuer_id, crl) {
-                let problem =
-                    format!("{} and {} are both for {issuer}", other.path.display(), path.display());
-                problems.push(Invalid::new(KEY, problem, "list one index for each issuer"));
+            let metadata = crl.index.metadata();
+            let crls = by_issuer.entry(metadata.issuer_id).or_default();
+            if let Some(other) = crls.iter().find(|other| other.index.metadata().scope == metadata.scope) {
+                let (one, other, issuer) = (other.path.display(), path.display(), &metadata.issuer);
+                let problem = format!("{one} and {other} are both for {issuer}");
+                problems.push(Invalid::new(
+                    KEY,
+                    problem,
+                    "list one index for each issuer, or for each partition",
+                ));
             }
+            crls.push(crl);
         }
         (Self { depth: config.depth, grace: config.grace, by_issuer }, problems)
     }
 
-    /// Looks up each certificate of a path. Answers until when the CRLs that were asked count; `None` if none was.
+    /// Looks up each certificate of a path, whose DER is in `chain`. Answers until when the CRLs that were asked count; `None` if none was.
     ///
-    /// No loaded CRL means that every certificate of that issuer is refused; so does a stale or an unreadable one.
-    pub(super) fn check(&self, links: &[Link], now: UnixTime) -> Result<Option<UnixTime>, Refusal> {
+    /// No loaded CRL means that every certificate of that issuer is refused; so does a stale or an unreadable one, and
+    /// one that is limited in scope to other certificates.
+    pub(super) fn check(
+        &self,
+        links: &[Link],
+        chain: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<Option<UnixTime>, Refusal> {
         let checked = match self.depth {
             Depth::Chain => links.len(),
             Depth::Leaf => 1,
             Depth::Off => 0,
         };
         let mut good_until: Option<UnixTime> = None;
-        for link in links.iter().take(checked) {
-            let until = self.check_link(link, now)?;
+        for (link, certificate) in links.iter().zip(chain).take(checked) {
+            let until = self.check_link(link, certificate, now)?;
             good_until = Some(good_until.map_or(until, |earlier| earlier.min(until)));
         }
         Ok(good_until)
     }
 
-    fn check_link(&self, link: &Link, now: UnixTime) -> Result<UnixTime, Refusal> {
-        let crl = self
-            .by_issuer
-            .get(&link.issuer)
-            .ok_or_else(|| Refusal::CrlMissing { serial: link.serial.to_string() })?;
+    /// Asks each CRL of the issuer that covers the certificate. They count until the first of them becomes stale.
+    fn check_link(
+        &self,
+        link: &Link,
+        certificate: &CertificateDer<'_>,
+        now: UnixTime,
+    ) -> Result<UnixTime, Refusal> {
+        let serial = || link.serial.to_string();
+        let crls =
+            self.by_issuer.get(&link.issuer).ok_or_else(|| Refusal::CrlMissing { serial: serial() })?;
+        // Only a scope asks for more of the certificate than its serial.
+        let subject = if crls.iter().any(|crl| crl.index.metadata().scope.is_some()) {
+            let refused = |error: IssuerError| Refusal::BadCertificate { detail: error.to_string() };
+            Some(Subject::from_der(certificate).map_err(refused)?)
+        } else {
+            None
+        };
+        let (mut until, mut covered, mut gap) = (None, Reasons::NONE, Gap::NoCrl);
+        for crl in crls {
+            match subject.as_ref().map_or(Ok(Reasons::ALL), |subject| crl.index.covers(subject)) {
+                Err(why) => gap = why,
+                Ok(reasons) => {
+                    let deadline = self.ask(crl, link, now)?;
+                    until = Some(until.map_or(deadline, |earlier: UnixTime| earlier.min(deadline)));
+                    covered = covered.union(reasons);
+                }
+            }
+        }
+        match until {
+            Some(until) if covered.is_all() => Ok(until),
+            // RFC 5280 §6.3.3: as long as a reason is in no CRL, the status is undetermined.
+            Some(_) => Err(Refusal::CrlNotCovering { serial: serial(), why: Gap::Reasons(covered) }),
+            None => Err(Refusal::CrlNotCovering { serial: serial(), why: gap }),
+        }
+    }
+
+    /// Whether a CRL that covers the certificate lists it; if not, until when that counts.
+    fn ask(&self, crl: &Crl, link: &Link, now: UnixTime) -> Result<UnixTime, Refusal> {
         let deadline = self.deadline(crl);
         // RFC 5280 §6.3.3 (a): a CRL past its nextUpdate says nothing about now. Asked before the lookup, so that what a
         // stale CRL says depends on nothing but its age.
@@ -90,9 +135,9 @@ impl Revocations {
             let issuer = crl.index.metadata().issuer.clone();
             return Err(Refusal::CrlStale { issuer, next_update: rfc3339(crl.next_update) });
         }
-        match crl.index.lookup(&link.serial) {
-            Ok(Lookup::NotRevoked) => Ok(deadline),
-            Ok(Lookup::Revoked(revocation)) => Err(Refusal::CertificateRevoked {
+        match crl.index.listed(&link.serial) {
+            Ok(None) => Ok(deadline),
+            Ok(Some(revocation)) => Err(Refusal::CertificateRevoked {
                 serial: link.serial.to_string(),
                 reason: revocation
                     .reason
@@ -113,7 +158,7 @@ impl Revocations {
 
     /// Every CRL, for metrics and the status of the process.
     pub fn crls(&self) -> impl Iterator<Item = &Crl> {
-        self.by_issuer.values()
+        self.by_issuer.values().flatten()
     }
 
     /// The CRLs that are past nextUpdate and grace at `now`.
@@ -123,16 +168,24 @@ impl Revocations {
 }
 
 fn open(path: &Path, before: Option<&Crl>) -> Result<Crl, Invalid> {
-    let unusable = |problem: String| {
-        let hint = "make it again with `crl-tool build --crl FILE --issuer CA.pem --out FILE.crlx`";
-        Invalid::new(KEY, format!("{}: {problem}", path.display()), hint)
-    };
-    let index = Index::open(path).map_err(|error| unusable(error.to_string()))?;
-    index.check_crl().map_err(|error| unusable(error.to_string()))?;
-    let next_update = index.metadata().next_update.map(OffsetDateTime::unix_timestamp);
-    let next_update = next_update.ok_or_else(|| unusable("the CRL has no nextUpdate".to_owned()))?;
+    let unusable =
+        |problem: &dyn fmt::Display, hint| Invalid::new(KEY, format!("{}: {problem}", path.display()), hint);
+    let index = Index::open(path)
+        .and_then(|index| index.check_crl().map(|()| index))
+        .map_err(|error| unusable(&error.fault, error.fault.hint()))?;
+    let next_update = index.metadata().next_update.map(OffsetDateTime::unix_timestamp).ok_or_else(|| {
+        unusable(
+            &"the CRL has no nextUpdate",
+            "let the CA issue CRLs with one, as RFC 5280 §5.1.2.5 requires",
+        )
+    })?;
     if let Some(before) = before {
-        refuse_rollback(&index, &before.index).map_err(unusable)?;
+        refuse_rollback(&index, &before.index).map_err(|problem| {
+            unusable(
+                &problem,
+                "publish a CRL with a higher number; to go back on purpose, restart with the older index",
+            )
+        })?;
     }
     Ok(Crl { path: path.to_owned(), index: Arc::new(index), next_update })
 }

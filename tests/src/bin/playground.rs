@@ -11,8 +11,6 @@ use postern_tests::{Failure, Outcome};
 
 /// How often to look whether the servers still run.
 const WATCH: Duration = Duration::from_millis(500);
-/// Ctrl-C reaches the servers too: their end and the signal may be seen in either order.
-const GRACE: Duration = Duration::from_millis(200);
 
 /// Starts a private API and postern in front of it, with development certificates, and prints what to try.
 #[derive(Parser)]
@@ -60,10 +58,7 @@ async fn run(Arguments { address, admin, pki }: Arguments) -> Outcome {
             () = tokio::time::sleep(WATCH) => {}
         }
         if !playground.is_running()? {
-            match tokio::time::timeout(GRACE, &mut interrupt).await {
-                Ok(signal) => return Ok(signal?),
-                Err(_elapsed) => return Err(Failure::ServerEnded),
-            }
+            return Err(Failure::ServerEnded);
         }
     }
 }

@@ -1,0 +1,117 @@
+//! `crl-tool diff`
+
+use super::failure::Failure;
+use super::file;
+use super::inspect::rfc3339;
+use super::style::Style;
+use clap::Args;
+use crl_tool::{EntriesError, Index, Reason, Revocation, Serial};
+use serde_json::{Value, json};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Show what changed from one index to the next
+///
+/// Newly revoked: in the new one only. Released: a hold (certificateHold) that the new one no longer lists. Dropped: any
+/// other certificate that it no longer lists, as CAs do once it has expired.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Diff {
+    /// The older index
+    #[arg(value_name = "OLD.crlx")]
+    old: PathBuf,
+
+    /// The newer index, of the same issuer and scope
+    #[arg(value_name = "NEW.crlx")]
+    new: PathBuf,
+
+    /// Show every serial, too
+    #[arg(long)]
+    list: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  crl-tool diff yesterday.crlx today.crlx
+  crl-tool diff yesterday.crlx today.crlx --list --format json | jq -r '.newly_revoked[].serial'
+
+Exit codes: 0 compared, whatever the result; 2 failed.";
+
+/// The serials of one kind of change.
+struct Changes {
+    name: &'static str,
+    count: u64,
+    /// `None`: only counted.
+    list: Option<Vec<(Serial, Revocation)>>,
+}
+
+impl Diff {
+    pub(crate) fn run(self, style: Style) -> Result<ExitCode, Failure> {
+        let (old, new) = (file::index(&self.old)?, file::index(&self.new)?);
+        comparable(&old, &new)?;
+        let changes = |name| Changes { name, count: 0, list: self.list.then(Vec::new) };
+        let mut revoked = changes("newly revoked");
+        let (mut released, mut dropped) = (changes("released"), changes("dropped"));
+        new.each_entry(|serial, revocation| {
+            if old.listed(serial)?.is_none() {
+                revoked.add(serial, revocation);
+            }
+            Ok::<(), EntriesError>(())
+        })?;
+        old.each_entry(|serial, revocation| {
+            if new.listed(serial)?.is_none() {
+                let held = revocation.reason == Some(Reason::CertificateHold);
+                if held { &mut released } else { &mut dropped }.add(serial, revocation);
+            }
+            Ok::<(), EntriesError>(())
+        })?;
+        let all = [revoked, released, dropped];
+        let text: Vec<String> = all.iter().map(Changes::text).collect();
+        let json = all.iter().map(|changes| (changes.name.replace(' ', "_"), changes.json()));
+        style.say(text.join("\n"), &Value::Object(json.collect()))?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+impl Changes {
+    fn add(&mut self, serial: &Serial, revocation: &Revocation) {
+        self.count += 1;
+        if let Some(list) = &mut self.list {
+            list.push((*serial, *revocation));
+        }
+    }
+
+    fn text(&self) -> String {
+        let mut text = format!("{:<14} {}", self.name, self.count);
+        for (serial, revocation) in self.list.iter().flatten() {
+            let reason = revocation.reason.map_or("no reason given", Reason::name);
+            text += &format!("\n  {serial}, {reason}, since {}", rfc3339(revocation.date));
+        }
+        text
+    }
+
+    /// The number of serials, or the serials.
+    fn json(&self) -> Value {
+        let entry = |(serial, revocation): &(Serial, Revocation)| {
+            let reason = revocation.reason.map(Reason::name);
+            json!({ "serial": serial.to_string(), "reason": reason, "date": rfc3339(revocation.date) })
+        };
+        self.list.as_ref().map_or_else(|| self.count.into(), |list| list.iter().map(entry).collect())
+    }
+}
+
+/// Absence means something only between CRLs about the same certificates.
+fn comparable(old: &Index, new: &Index) -> Result<(), Failure> {
+    let (old, new) = (old.metadata(), new.metadata());
+    let differs = if old.issuer_id != new.issuer_id {
+        "issuers (name or key)"
+    } else if old.scope != new.scope {
+        "scopes"
+    } else {
+        return Ok(());
+    };
+    Err(Failure::new(
+        format!("indexes of different {differs}"),
+        "compare two CRLs of one CA and one partition",
+    ))
+}

@@ -1,0 +1,74 @@
+//! `crl-tool merge`
+
+use super::build::{json, summary};
+use super::failure::Failure;
+use super::file::{self, Either, Output, is_standard};
+use super::style::Style;
+use clap::Args;
+use crl_tool::{Build, Index, Input, MAX_CRL_BYTES};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Build the index of a complete CRL and a delta CRL
+///
+/// The delta CRL's changes are applied as RFC 5280 §5.2.4 asks for: same issuer and key, same scope, and the base has at
+/// least the number that the delta builds on and less than its own. What the delta removes (removeFromCRL) is not revoked
+/// any more. The index has the delta's number and dates, and both signed CRLs in it, so that `crl-tool verify` proves it.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Merge {
+    /// The complete CRL (DER or PEM), or an index of it; a delta that the index has already is replaced
+    #[arg(long, value_name = "FILE")]
+    base: PathBuf,
+
+    /// The delta CRL, DER or PEM, of 16 MiB at most
+    #[arg(long, value_name = "FILE")]
+    delta: PathBuf,
+
+    /// The certificate of the CA that issued both, PEM or DER; may be repeated
+    #[arg(long, value_name = "CA.pem", required = true)]
+    issuer: Vec<PathBuf>,
+
+    /// The index to write
+    #[arg(long, value_name = "FILE.crlx")]
+    out: PathBuf,
+
+    /// Refuse larger complete CRLs
+    #[arg(long, value_name = "BYTES", default_value_t = MAX_CRL_BYTES)]
+    max_bytes: u32,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  crl-tool merge --base ca.crl --delta ca-delta.crl --issuer ca.pem --out ca.crlx
+  crl-tool merge --base ca.crlx --delta ca-delta.crl --issuer ca.pem --out ca.crlx
+
+Exit codes: 0 built, 2 failed (nothing was replaced).";
+
+impl Merge {
+    pub(crate) fn run(self, style: Style) -> Result<ExitCode, Failure> {
+        let inputs = self.issuer.iter().chain([&self.base, &self.delta]);
+        if inputs.filter(|path| is_standard(path)).count() > 1 {
+            return Err(Failure::new("`-` twice for one stream", "name files for all but one of them"));
+        }
+        let issuers = file::issuers(&self.issuer)?;
+        let base = match Either::open(&self.base)? {
+            Either::Crl(input) => input,
+            Either::Index(index) => {
+                let crl = index.crl().map_err(Failure::io("read", &self.base))?;
+                Input::from_reader(&self.base.display().to_string(), crl)
+            }
+        };
+        let delta = file::crl(&self.delta)?;
+        let out = Output::create(&self.out)?;
+        let built = Build::new(&issuers).max_bytes(self.max_bytes).merge(base, delta, out.file())?;
+        // What is published was opened as the proxy opens it.
+        let copy = out.file().try_clone().map_err(Failure::io("read", &self.out))?;
+        Index::from_file(copy, &self.out)?;
+        out.publish()?;
+        if !is_standard(&self.out) {
+            style.say(summary(&built.metadata, built.bytes, &self.out), &json(&built, &self.out))?;
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
