@@ -9,6 +9,7 @@ use std::time::Duration;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
+use tokio::time::timeout;
 
 use crate::drain::{Drain, Phase, reached};
 use crate::refusal::Refusal;
@@ -113,23 +114,28 @@ impl Drop for Slot {
 /// Hands every connection of `listener` to `serve` until draining has closed the listener.
 pub async fn accept(listener: TcpListener, drain: &Drain, serve: impl Fn(TcpStream, SocketAddr)) {
     let mut phase = drain.subscribe();
+    let greet = |stream: TcpStream, address| {
+        // Small writes go out at once: responses are written in one piece anyway.
+        let _ = stream.set_nodelay(true);
+        serve(stream, address);
+    };
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            () = reached(&mut phase, Phase::Closed) => return,
+            () = reached(&mut phase, Phase::Closed) => break,
         };
         match accepted {
-            Ok((stream, address)) => {
-                // Small writes go out at once: responses are written in one piece anyway.
-                let _ = stream.set_nodelay(true);
-                serve(stream, address);
-            }
+            Ok((stream, address)) => greet(stream, address),
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
                 tracing::warn!(%error, "cannot accept connections; is the limit on open files too low?");
                 tokio::time::sleep(OUT_OF_DESCRIPTORS).await;
             }
         }
+    }
+    // Whoever the kernel has already connected would be reset with the listener.
+    while let Ok(Ok((stream, address))) = timeout(Duration::ZERO, listener.accept()).await {
+        greet(stream, address);
     }
 }
 

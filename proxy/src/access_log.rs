@@ -26,6 +26,9 @@ pub struct Line<'a> {
     pub time: String,
     /// `request` or `refused`.
     pub kind: &'static str,
+    /// How much an operator should care: `INFO` or `WARN`; of refusals.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub level: Option<&'static str>,
     /// Of the connection: joins the lines of one connection.
     pub connection: &'a str,
     /// Of the request: the correlation id that the client got.
@@ -56,7 +59,7 @@ pub struct Line<'a> {
 /// What is logged of a request and its response.
 #[derive(Debug, Clone, Serialize)]
 pub struct Http<'a> {
-    /// `HTTP/1.1` or `HTTP/2.0`.
+    /// `HTTP/1.0`, `HTTP/1.1` or `HTTP/2.0`.
     pub protocol: &'static str,
     /// The method; `-` when the head was refused unread.
     pub method: &'a str,

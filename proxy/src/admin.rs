@@ -10,18 +10,20 @@ use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
 use serde_json::json;
 use tokio::net::TcpListener;
-use tower::{ServiceBuilder, service_fn};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+use tower::service_fn;
 
 use crate::app::App;
 use crate::drain::Phase;
 
-/// A scraper that takes longer than this is gone.
+/// How long a connection may last: a scraper that takes longer is gone.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Requests answered at once. It is no public port, and must not become a way to starve the proxy.
+/// Connections answered at once; further ones wait. It is no public port, and must not become a way to starve the proxy.
 const AT_ONCE: usize = 16;
 
 const JSON: &str = "application/json";
@@ -30,24 +32,24 @@ const TEXT: &str = "text/plain; charset=utf-8";
 
 /// Answers on `listener` until the process ends.
 pub async fn serve(listener: TcpListener, app: Arc<App>) {
-    let service = ServiceBuilder::new().concurrency_limit(AT_ONCE).timeout(PATIENCE).service(service_fn(
-        move |request: Request<Incoming>| {
-            let response = answer(&app, request.method(), request.uri().path());
-            async move { Ok::<_, Infallible>(response) }
-        },
-    ));
+    let service = service_fn(move |request: Request<Incoming>| {
+        let response = answer(&app, request.method(), request.uri().path());
+        async move { Ok::<_, Infallible>(response) }
+    });
+    let places = Arc::new(Semaphore::new(AT_ONCE));
     loop {
+        // Never closed, so there is a place some time.
+        let Ok(place) = places.clone().acquire_owned().await else { return };
         let Ok((stream, _)) = listener.accept().await else {
             tokio::time::sleep(Duration::from_millis(50)).await;
             continue;
         };
         let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(PATIENCE)
             .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service.clone()));
         tokio::spawn(async move {
-            // Whoever asked is gone; nobody else is concerned.
-            let _ = connection.await;
+            // Whoever asked is gone, or too slow; nobody else is concerned.
+            let _ = timeout(PATIENCE, connection).await;
+            drop(place);
         });
     }
 }

@@ -187,7 +187,13 @@ async fn supervise(
             Some(worker) = ends.recv() => return Err(Failure::WorkerLost { worker }),
         }
     }
-    drain(app, &mut ends, &mut terminate, &mut interrupt).await;
+    {
+        let mut draining = std::pin::pin!(drain(app, &mut ends, &mut terminate, &mut interrupt));
+        // A revocation that comes now is a revocation.
+        while tokio::select! { () = &mut draining => false, _ = hangup.recv() => { reload(app).await; true } }
+        {
+        }
+    }
     for thread in threads {
         // A panic has been printed, and its connections have been written down as they fell.
         let _ = thread.join();

@@ -13,12 +13,12 @@ pub struct Clock(Arc<dyn Fn() -> UnixTime + Send + Sync>);
 impl Clock {
     /// The machine's clock.
     pub fn system() -> Self {
-        Self(Arc::new(UnixTime::now))
+        Self::new(UnixTime::now)
     }
 
-    /// A clock that stands still at `seconds` after the Unix epoch.
-    pub fn fixed(seconds: u64) -> Self {
-        Self(Arc::new(move || UnixTime::since_unix_epoch(Duration::from_secs(seconds))))
+    /// A clock that tells what `now` says.
+    pub fn new(now: impl Fn() -> UnixTime + Send + Sync + 'static) -> Self {
+        Self(Arc::new(now))
     }
 
     /// Now, in whole seconds since the Unix epoch.

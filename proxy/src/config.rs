@@ -377,7 +377,7 @@ fn milliseconds_from(fields: &mut Fields, key: &str, default: u64, least: u64) -
 }
 
 /// `json` or `text`.
-pub fn log_format(text: &str) -> Option<LogFormat> {
+fn log_format(text: &str) -> Option<LogFormat> {
     match text {
         "json" => Some(LogFormat::Json),
         "text" => Some(LogFormat::Text),

@@ -159,6 +159,7 @@ pub fn refuse_connection(
     app.access_log.write(&Line {
         time: timestamp(),
         kind: "refused",
+        level: Some(refusal.level().as_str()),
         connection: id,
         request: None,
         client: address,
@@ -203,7 +204,7 @@ impl Session {
             }
             Err(refusal) => {
                 let response = problem::response(&refusal, &record.id, version);
-                if refusal.ends_connection() {
+                if refusal.ends_connection(version) {
                     self.end.notify_one();
                 }
                 record.refused(refusal);
@@ -239,16 +240,19 @@ impl Session {
         let app = self.app();
         let mut connection = pin!(connection);
         let mut trust = app.trust.subscribe();
-        let mut drain = app.drain.subscribe();
+        // What changed since the handshake began is to be seen, too.
+        trust.mark_changed();
+        let (mut draining, mut cut) = (app.drain.subscribe(), app.drain.subscribe());
         if app.drain.phase() != Phase::Serving {
             // A load balancer sends new connections for a while: each gets an answer to its first request.
             tokio::select! {
                 over = connection.as_mut() => return self.over(over),
                 () = self.begun.notified() => {}
                 () = sleep(app.config.limits.header_timeout) => {}
-                () = reached(&mut drain, Phase::Cut) => return,
+                () = reached(&mut cut, Phase::Cut) => return,
             }
         }
+        let mut last_requests = false;
         loop {
             let (nap, idle_at) = self.nap();
             tokio::select! {
@@ -257,14 +261,12 @@ impl Session {
                 () = self.end.notified() => break,
                 _ = trust.changed() => {}
                 () = sleep(nap) => {}
-                () = reached(&mut drain, Phase::Draining) => {
+                () = reached(&mut draining, Phase::Draining), if !last_requests => {
                     // Requests in flight finish; the deadline is the process's.
                     connection.as_mut().graceful_shutdown();
-                    tokio::select! {
-                        over = connection => return self.over(over),
-                        () = reached(&mut drain, Phase::Cut) => return,
-                    }
+                    last_requests = true;
                 }
+                () = reached(&mut cut, Phase::Cut) => return,
             }
             if let Err(refusal) = self.check_client() {
                 refuse_connection(app, &self.id, self.address, Some(&self.leaf), &refusal);
@@ -296,7 +298,9 @@ impl Session {
         // One second more: the last second is still good.
         let good_for = good_until.as_secs().saturating_sub(self.app().clock.now().as_secs()) + 1;
         let idle_at = self.idle_at();
-        let idle_in = idle_at.map_or(LONGEST_NAP, |at| at.saturating_duration_since(Instant::now()));
+        // While a request is open: it may end right away, and the connection be idle from then on.
+        let idle_in = idle_at
+            .map_or(self.app().config.limits.idle_timeout, |at| at.saturating_duration_since(Instant::now()));
         (Duration::from_secs(good_for).min(idle_in).min(LONGEST_NAP), idle_at)
     }
 

@@ -8,7 +8,8 @@ mod upstream;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{Request, Response, Version};
+use http::{Request, Response, StatusCode, Version};
+use http_body::Body as _;
 use hyper::body::Incoming;
 use tokio::time::timeout;
 
@@ -71,7 +72,7 @@ impl Forwarder {
         progress: &Arc<Progress>,
     ) -> Result<Response<ResponseBody>, Refusal> {
         let (mut head, body) = request.into_parts();
-        headers::to_upstream(&mut head, identity, &self.host, self.header_limit)?;
+        headers::to_upstream(&mut head, identity, &self.host, &body.size_hint(), self.header_limit)?;
         head.version = Version::HTTP_11;
         let mut request = Request::from_parts(head, RequestBody::new(body, progress.clone()));
         loop {
@@ -85,8 +86,14 @@ impl Forwarder {
             match response {
                 Ok(response) => {
                     let (mut head, body) = response.into_parts();
+                    if head.status == StatusCode::SWITCHING_PROTOCOLS {
+                        let detail = "it switches protocols, which nobody asked for".to_owned();
+                        return Err(Refusal::UpstreamMalformed { detail });
+                    }
+                    // hyper goes on in HTTP/1.0 on such a connection, which cannot carry a body of unknown size.
+                    let pool = (head.version != Version::HTTP_10).then(|| self.pool.clone());
                     headers::to_client(&mut head);
-                    let body = ResponseBody::upstream(body, self.pool.clone(), sender);
+                    let body = ResponseBody::upstream(body, pool, sender);
                     return Ok(Response::from_parts(head, body));
                 }
                 Err(mut failed) => match failed.take_message() {
@@ -108,8 +115,12 @@ impl Forwarder {
                 return Ok(answer);
             }
             wait = self.response_timeout.saturating_sub(progress.still_for());
-            if wait.is_zero() {
+            if wait.is_zero() && progress.body_ended() {
                 return Err(Refusal::UpstreamTimeout { after: self.response_timeout });
+            }
+            if wait.is_zero() {
+                let detail = format!("nothing of its body came for {} ms", self.response_timeout.as_millis());
+                return Err(Refusal::RequestAborted { detail });
             }
         }
     }

@@ -132,6 +132,7 @@ impl<S> Guarded<S> {
                     Ok(Head::Complete { length, body }) => {
                         self.cleared.unsplit(bytes.split_to(length));
                         self.framing = body;
+                        self.deadline = None;
                         self.guard.pass();
                     }
                     Err(refusal) => self.refuse(refusal),

@@ -34,7 +34,7 @@ pub fn response(refusal: &Refusal, id: &str, version: Version) -> Response<Respo
         // RFC 9110 §15.5.6 wants the list.
         headers.insert(ALLOW, HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"));
     }
-    if refusal.ends_connection() && version != Version::HTTP_2 {
+    if refusal.ends_connection(version) && version != Version::HTTP_2 {
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
     response

@@ -94,6 +94,7 @@ impl Drop for Record {
         session.app().access_log.write(&Line {
             time: timestamp(),
             kind: "request",
+            level: refusal.map(|refusal| refusal.level().as_str()),
             connection: &session.id,
             request: Some(&self.id),
             client: session.address,
@@ -103,7 +104,11 @@ impl Drop for Record {
             spiffe_id: session.spiffe_id.as_deref(),
             tls: Some(session.tls),
             http: Some(Http {
-                protocol: if self.version == Version::HTTP_2 { "HTTP/2.0" } else { "HTTP/1.1" },
+                protocol: match self.version {
+                    Version::HTTP_2 => "HTTP/2.0",
+                    Version::HTTP_10 => "HTTP/1.0",
+                    _ => "HTTP/1.1",
+                },
                 method: if self.unread { "-" } else { self.method.as_str() },
                 path: if self.unread {
                     "-"

@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use http::StatusCode;
+use http::{StatusCode, Version};
 use rustls::CertificateError;
 use thiserror::Error;
 use tracing::Level;
@@ -161,7 +161,7 @@ pub enum Refusal {
     /// With our headers the request is larger than the upstream accepts.
     #[error("the request would carry {bytes} bytes of headers, and upstream.header_limit_bytes is {limit}")]
     UpstreamHeadersTooLarge {
-        /// Name, value and four bytes of separators for each field, as API Gateway counts.
+        /// Name, value and four bytes of separators for each field.
         bytes: usize,
         /// The limit.
         limit: usize,
@@ -212,7 +212,7 @@ enum Wire {
     Alert(CertificateError),
     /// This status (RFC 9110 §15), and the connection goes on.
     Status(StatusCode),
-    /// This status, and the end: the bytes that follow cannot be trusted, or will not come.
+    /// This status, and the end of what carries the request: the bytes that follow cannot be trusted, or will not come.
     StatusThenClose(StatusCode),
 }
 
@@ -299,11 +299,13 @@ impl Refusal {
         }
     }
 
-    /// Whether the connection ends with it.
-    pub fn ends_connection(&self) -> bool {
+    /// Whether an HTTP connection of `version` ends with it.
+    pub fn ends_connection(&self, version: Version) -> bool {
         match self.row().1 {
             Wire::Status(_) => false,
-            Wire::Close | Wire::Alert(_) | Wire::StatusThenClose(_) => true,
+            // In HTTP/2 the bytes that cannot be trusted are those of one stream, and other streams are other requests.
+            Wire::StatusThenClose(_) => version != Version::HTTP_2,
+            Wire::Close | Wire::Alert(_) => true,
         }
     }
 

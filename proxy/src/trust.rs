@@ -47,7 +47,11 @@ impl Trust {
             }
         };
         let bundle = match TrustBundle::load(&config.client_auth.trust_bundle) {
-            Ok(bundle) => Some(Arc::new(bundle)),
+            // The same anchors stay the same object: open connections see from that that their path still stands.
+            Ok(bundle) => match last.filter(|trust| trust.bundle.anchors() == bundle.anchors()) {
+                Some(trust) => Some(trust.bundle.clone()),
+                None => Some(Arc::new(bundle)),
+            },
             Err(problem) => {
                 problems.push(problem);
                 last.map(|trust| trust.bundle.clone())

@@ -95,6 +95,17 @@ fn requests_without_a_body_gain_none() -> Outcome {
 }
 
 #[test]
+fn a_get_with_a_body_keeps_it() -> Outcome {
+    let stage = Stage::set()?;
+    for (protocol, header) in PROTOCOLS.into_iter().zip(["Transfer-Encoding: chunked", "Content-Length: 5"]) {
+        let arguments = [protocol, "--request", "GET", "--header", header, "--data-binary", "hello"];
+        let echo = stage.curl("good", "/").args(&arguments).call()?.echo()?;
+        assert_eq!((echo.method.as_str(), echo.body.bytes), ("GET", 5), "{protocol}: {echo:?}");
+    }
+    Ok(())
+}
+
+#[test]
 fn responses_without_a_body_end_at_once() -> Outcome {
     let stage = Stage::set()?;
     for protocol in PROTOCOLS {

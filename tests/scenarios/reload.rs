@@ -134,3 +134,35 @@ fn an_older_crl_is_not_taken_back() -> Outcome {
     assert_eq!(stage.postern.metrics()?.sum("postern_reloads_total", &[("result", "kept_last_good")]), 1.0);
     Ok(())
 }
+
+#[test]
+fn an_older_crl_is_not_taken_back_by_way_of_another_file() -> Outcome {
+    let stage = Stage::set()?;
+    let [intermediate, root] = [stage.pki.path("crl/intermediate.crlx"), stage.pki.path("crl/root.crlx")];
+    let old = files::read(&intermediate)?;
+    stage.pki.revoke("good")?;
+    stage.postern.reload()?;
+    assert_eq!(stage.curl("good", "/").call()?.status, 0);
+    files::write(&intermediate, files::read(&root)?)?;
+    files::write(&root, old)?;
+    stage.postern.reload()?;
+    assert_eq!(
+        stage.curl("good", "/").call()?.status,
+        0,
+        "it is the issuer's CRL that counts, not the file's name"
+    );
+    assert_eq!(stage.postern.metrics()?.sum("postern_reloads_total", &[("result", "kept_last_good")]), 1.0);
+    Ok(())
+}
+
+#[test]
+fn the_wrong_index_in_a_file_changes_nothing() -> Outcome {
+    let stage = Stage::set()?;
+    let intermediate = stage.pki.path("crl/intermediate.crlx");
+    files::write(&intermediate, files::read(&stage.pki.path("crl/root.crlx"))?)?;
+    stage.postern.reload()?;
+    stage.postern.said(&["are both for"])?;
+    assert_eq!(stage.curl("good", "/").call()?.status, 200, "the last good one is in force");
+    assert_eq!(stage.curl("revoked", "/").call()?.status, 0);
+    Ok(())
+}

@@ -174,3 +174,14 @@ fn an_idle_connection_is_closed_without_a_refusal() -> Outcome {
     assert_eq!(stage.postern.metrics()?.sum("postern_refusals_total", &[]), 0.0);
     Ok(())
 }
+
+#[test]
+fn a_refused_http2_request_leaves_the_others_of_its_connection_alone() -> Outcome {
+    let stage = Stage::set_with(|config| config.raw("limits.header_count", 20))?;
+    let mut connection = stage.connect_http2("good")?;
+    assert_eq!(connection.get_with("/many", &[("x-many", "1"); 30])?.0, 431);
+    // Longer than a connection that has to end gets for its last words.
+    assert_eq!(connection.get("/slow?ms=1500")?.0, 200);
+    assert_eq!(connection.get("/again")?.0, 200);
+    Ok(())
+}

@@ -6,6 +6,9 @@ use super::Invalid;
 
 const PREFIX: &str = "POSTERN_";
 
+/// What Kubernetes sets in every container for a Service that is named postern.
+const KUBERNETES: [&str; 2] = ["SERVICE_", "PORT"];
+
 /// Lays the `POSTERN_…` variables over `document`. A name that is no key shows up later as an unknown key.
 pub(super) fn overlay(
     document: &mut Table,
@@ -14,6 +17,9 @@ pub(super) fn overlay(
     let mut problems = Vec::new();
     for (name, text) in variables {
         let Some(path) = name.strip_prefix(PREFIX) else { continue };
+        if KUBERNETES.iter().any(|prefix| path.starts_with(prefix)) && !path.contains("__") {
+            continue;
+        }
         let Some((table, key)) = path.split_once("__") else {
             let hint = "write POSTERN_TABLE__KEY with two underscores, such as POSTERN_LOG__LEVEL";
             problems.push(Invalid::new(&name, "names no key", hint));

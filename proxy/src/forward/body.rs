@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -20,11 +20,17 @@ pub struct Progress {
     bytes: AtomicU64,
     /// Of the last frame, since `started`.
     last_ms: AtomicU64,
+    ended: AtomicBool,
 }
 
 impl Default for Progress {
     fn default() -> Self {
-        Self { started: Instant::now(), bytes: AtomicU64::new(0), last_ms: AtomicU64::new(0) }
+        Self {
+            started: Instant::now(),
+            bytes: AtomicU64::new(0),
+            last_ms: AtomicU64::new(0),
+            ended: AtomicBool::new(false),
+        }
     }
 }
 
@@ -44,6 +50,15 @@ impl Progress {
         self.last_ms.store(elapsed, Ordering::Relaxed);
     }
 
+    /// Whether all of the body was read.
+    pub(super) fn body_ended(&self) -> bool {
+        self.ended.load(Ordering::Relaxed)
+    }
+
+    fn end(&self) {
+        self.ended.store(true, Ordering::Relaxed);
+    }
+
     /// How long ago the last sign of life was.
     pub(super) fn still_for(&self) -> Duration {
         self.started.elapsed().saturating_sub(Duration::from_millis(self.last_ms.load(Ordering::Relaxed)))
@@ -58,6 +73,9 @@ pub(super) struct RequestBody {
 
 impl RequestBody {
     pub(super) fn new(inner: Incoming, progress: Arc<Progress>) -> Self {
+        if inner.is_end_stream() {
+            progress.end();
+        }
         Self { inner, progress }
     }
 }
@@ -81,6 +99,9 @@ impl Body for RequestBody {
                 remove_spoofed(trailers);
             }
         }
+        if matches!(polled, Poll::Ready(None)) || this.inner.is_end_stream() {
+            this.progress.end();
+        }
         polled
     }
 
@@ -98,13 +119,16 @@ pub struct ResponseBody(Source);
 
 enum Source {
     /// From the upstream. The connection goes back to the pool with the last byte, and is dropped if it does not come to that.
-    Upstream { body: Incoming, lease: Option<(Arc<Pool>, Sender)> },
+    Upstream { body: Incoming, lease: Option<Lease> },
     /// Our own words.
     Own(Option<Bytes>),
 }
 
+/// A connection in use, and the pool that it goes back to, if it can be used again.
+type Lease = (Option<Arc<Pool>>, Sender);
+
 impl ResponseBody {
-    pub(super) fn upstream(body: Incoming, pool: Arc<Pool>, sender: Sender) -> Self {
+    pub(super) fn upstream(body: Incoming, pool: Option<Arc<Pool>>, sender: Sender) -> Self {
         let mut lease = Some((pool, sender));
         if body.is_end_stream() {
             give_back(&mut lease);
@@ -118,8 +142,8 @@ impl ResponseBody {
     }
 }
 
-fn give_back(lease: &mut Option<(Arc<Pool>, Sender)>) {
-    if let Some((pool, sender)) = lease.take() {
+fn give_back(lease: &mut Option<Lease>) {
+    if let Some((Some(pool), sender)) = lease.take() {
         pool.give_back(sender);
     }
 }

@@ -2,9 +2,10 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use http::header::{CONNECTION, COOKIE, EXPECT, HOST, TE, TRANSFER_ENCODING, UPGRADE};
+use http::header::{CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, HOST, TE, TRANSFER_ENCODING, UPGRADE};
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderName, HeaderValue, Uri, request, response};
+use http::{HeaderMap, HeaderName, HeaderValue, Uri, Version, request, response};
+use http_body::SizeHint;
 
 use crate::authorize::header_bytes;
 use crate::config::{IdentityHeaders, SubjectHeader};
@@ -15,7 +16,8 @@ const CLIENT_CERT: HeaderName = HeaderName::from_static("client-cert");
 const CLIENT_CERT_CHAIN: HeaderName = HeaderName::from_static("client-cert-chain");
 const CLIENT_CERT_SUB: HeaderName = HeaderName::from_static("x-client-cert-sub");
 
-/// RFC 9110 §7.6.1: about one connection, not about the message. `Expect` was answered by us already.
+/// RFC 9110 §7.6.1: about one connection, not about the message. `Expect` is between the client and us: the
+/// upstream gets the body when it comes.
 const HOP_BY_HOP: [HeaderName; 7] = [
     CONNECTION,
     HeaderName::from_static("keep-alive"),
@@ -82,6 +84,7 @@ pub(super) fn to_upstream(
     head: &mut request::Parts,
     identity: &IdentityHeaderValues,
     host: &HeaderValue,
+    body: &SizeHint,
     limit: usize,
 ) -> Result<(), Refusal> {
     // What Connection lists goes first, and only then is ours set: `Connection: client-cert` must not remove it.
@@ -92,6 +95,7 @@ pub(super) fn to_upstream(
         head.headers.insert(name.clone(), value.clone());
     }
     head.headers.insert(HOST, host.clone());
+    frame(head, body);
     head.uri = origin_form(&head.uri);
     let bytes = header_bytes(&head.headers);
     if bytes > limit {
@@ -102,7 +106,25 @@ pub(super) fn to_upstream(
 
 /// Turns the head of the upstream's response into that of ours.
 pub(super) fn to_client(head: &mut response::Parts) {
+    // RFC 9112 §6.3: Transfer-Encoding overrides Content-Length, which must not be passed on then.
+    if head.headers.contains_key(TRANSFER_ENCODING) {
+        head.headers.remove(CONTENT_LENGTH);
+    }
     remove_hop_by_hop(&mut head.headers);
+    // RFC 9110 §2.5: the version is that of the connection, not of the message.
+    head.version = Version::HTTP_11;
+}
+
+/// Says where the body ends, if there is one: RFC 9112 §6.3. hyper takes a GET or HEAD without a word about it for one
+/// without a body.
+fn frame(head: &mut request::Parts, body: &SizeHint) {
+    if head.version == Version::HTTP_2 {
+        // There it is a remark beside the frames that count. hyper writes the size anew.
+        head.headers.remove(CONTENT_LENGTH);
+    }
+    if body.exact().is_none() {
+        head.headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+    }
 }
 
 fn remove_hop_by_hop(headers: &mut HeaderMap) {
@@ -131,10 +153,11 @@ pub(super) fn remove_spoofed(headers: &mut HeaderMap) {
     }
 }
 
-/// CGI, WSGI and others read `_` as `-`, so that is the same name.
+/// CGI, WSGI and others read `_`, and some any punctuation, as `-`, so that is the same name.
 fn is_spoofed(name: &str) -> bool {
-    if name.contains('_') {
-        return is_spoofed(&name.replace('_', "-"));
+    let odd = |c: char| !c.is_ascii_alphanumeric() && c != '-';
+    if name.contains(odd) {
+        return is_spoofed(&name.replace(odd, "-"));
     }
     SPOOFED.contains(&name) || SPOOFED_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
@@ -168,7 +191,14 @@ mod tests {
         }
         let (mut head, ()) = builder.body(()).unwrap().into_parts();
         let identity = IdentityHeaderValues(vec![(CLIENT_CERT, HeaderValue::from_static(":ours:"))]);
-        to_upstream(&mut head, &identity, &HeaderValue::from_static("api.example"), 8_000).unwrap();
+        to_upstream(
+            &mut head,
+            &identity,
+            &HeaderValue::from_static("api.example"),
+            &SizeHint::with_exact(0),
+            8_000,
+        )
+        .unwrap();
         assert_eq!(head.uri, "/a?b=c");
         head.headers
     }
@@ -214,9 +244,14 @@ mod tests {
     fn over_the_limit_nothing_is_cut_off() {
         let (mut head, ()) =
             http::Request::builder().header("x", "a".repeat(300)).body(()).unwrap().into_parts();
-        let refusal =
-            to_upstream(&mut head, &IdentityHeaderValues(Vec::new()), &HeaderValue::from_static("h"), 300)
-                .unwrap_err();
+        let refusal = to_upstream(
+            &mut head,
+            &IdentityHeaderValues(Vec::new()),
+            &HeaderValue::from_static("h"),
+            &SizeHint::with_exact(0),
+            300,
+        )
+        .unwrap_err();
         assert_eq!(refusal.label(), "upstream_headers_too_large");
     }
 }

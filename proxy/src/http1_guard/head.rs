@@ -93,6 +93,13 @@ fn request_line(line: &[u8]) -> Result<&[u8], Refusal> {
     if target.is_empty() || !target.iter().all(u8::is_ascii_graphic) {
         return Err(malformed("the request target holds bytes that are not allowed in a URI"));
     }
+    // RFC 9112 §3.2: origin-form, absolute-form, or `*`. authority-form is for CONNECT, which is refused later, by name.
+    let scheme =
+        |scheme: &[u8]| target.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
+    let path = target.starts_with(b"/") || (method, target) == (b"OPTIONS", b"*");
+    if !(path || scheme(b"http://") || scheme(b"https://") || method == b"CONNECT") {
+        return Err(malformed("the request target is neither a path nor a URI"));
+    }
     if !matches!(version, b"HTTP/1.1" | b"HTTP/1.0") {
         return Err(malformed("the version is neither HTTP/1.1 nor HTTP/1.0"));
     }
@@ -240,6 +247,8 @@ mod tests {
             "GET / HTTP/1.2",
             "GET /",
             " GET / HTTP/1.1",
+            "GET example.com HTTP/1.1",
+            "GET * HTTP/1.1",
         ] {
             assert_eq!(scan(&format!("{line}\r\n\r\n")).unwrap_err(), "malformed_request", "{line:?}");
         }

@@ -37,34 +37,57 @@ pub struct Revocations {
 }
 
 impl Revocations {
-    /// Opens every index. One that cannot be used is reported and, if `last` has one from the same file, stays as it was.
+    /// Opens every index. One that cannot be used, or is older than the one in force, is reported; what `last` had in its
+    /// place stays, and so does every CRL that no file has any longer.
     pub(super) fn load(config: &Revocation, last: Option<&Self>) -> (Self, Vec<Invalid>) {
-        let mut by_issuer: HashMap<IssuerId, Vec<Crl>> = HashMap::new();
+        let mut revocations = Self { depth: config.depth, grace: config.grace, by_issuer: HashMap::new() };
         let mut problems = Vec::new();
         for path in &config.indexes {
-            let before = last.and_then(|revocations| revocations.crls().find(|crl| crl.path == *path));
-            let crl = match open(path, before) {
-                Ok(crl) => crl,
-                Err(problem) => {
-                    problems.push(problem);
-                    let Some(before) = before else { continue };
-                    before.clone()
-                }
-            };
-            let metadata = crl.index.metadata();
-            let crls = by_issuer.entry(metadata.issuer_id).or_default();
-            if let Some(other) = crls.iter().find(|other| other.index.metadata().scope == metadata.scope) {
-                let (one, other, issuer) = (other.path.display(), path.display(), &metadata.issuer);
-                let problem = format!("{one} and {other} are both for {issuer}");
-                problems.push(Invalid::new(
-                    KEY,
-                    problem,
-                    "list one index for each issuer, or for each partition",
-                ));
+            match open(path).and_then(|crl| revocations.refuse_older(crl, last)) {
+                Ok(crl) => revocations.insert(crl),
+                Err(problem) => problems.push(problem),
             }
-            crls.push(crl);
         }
-        (Self { depth: config.depth, grace: config.grace, by_issuer }, problems)
+        for crl in last.into_iter().flat_map(Self::crls) {
+            if revocations.like(crl).is_some() {
+                continue;
+            }
+            if problems.is_empty() {
+                let problem = format!("no file holds the CRL of {} any longer", crl.index.metadata().issuer);
+                problems.push(Invalid::new(KEY, problem, "put its index back; to do without it, restart"));
+            }
+            revocations.insert(crl.clone());
+        }
+        (revocations, problems)
+    }
+
+    fn insert(&mut self, crl: Crl) {
+        self.by_issuer.entry(crl.index.metadata().issuer_id).or_default().push(crl);
+    }
+
+    /// The CRL here that is of the same issuer and scope as `crl`.
+    fn like(&self, crl: &Crl) -> Option<&Crl> {
+        let metadata = crl.index.metadata();
+        let crls = self.by_issuer.get(&metadata.issuer_id)?;
+        crls.iter().find(|other| other.index.metadata().scope == metadata.scope)
+    }
+
+    /// Hands `crl` back if it may be taken beside those that are here already, in place of what `last` has.
+    fn refuse_older(&self, crl: Crl, last: Option<&Self>) -> Result<Crl, Invalid> {
+        if let Some(other) = self.like(&crl) {
+            let (one, other) = (other.path.display(), crl.path.display());
+            let problem = format!("{one} and {other} are both for {}", crl.index.metadata().issuer);
+            return Err(Invalid::new(KEY, problem, "list one index for each issuer, or for each partition"));
+        }
+        // Whatever file it was in: files can be exchanged.
+        if let Some(before) = last.and_then(|last| last.like(&crl)) {
+            refuse_rollback(&crl.index, &before.index).map_err(|problem| {
+                let hint =
+                    "publish a CRL with a higher number; to go back on purpose, restart with the older index";
+                Invalid::new(KEY, format!("{}: {problem}", crl.path.display()), hint)
+            })?;
+        }
+        Ok(crl)
     }
 
     /// Looks up each certificate of a path, whose DER is in `chain`. Answers until when the CRLs that were asked count; `None` if none was.
@@ -167,35 +190,22 @@ impl Revocations {
     }
 }
 
-fn open(path: &Path, before: Option<&Crl>) -> Result<Crl, Invalid> {
+fn open(path: &Path) -> Result<Crl, Invalid> {
     let unusable =
         |problem: &dyn fmt::Display, hint| Invalid::new(KEY, format!("{}: {problem}", path.display()), hint);
     let index = Index::open(path)
         .and_then(|index| index.check_crl().map(|()| index))
         .map_err(|error| unusable(&error.fault, error.fault.hint()))?;
     let next_update = index.metadata().next_update.map(OffsetDateTime::unix_timestamp).ok_or_else(|| {
-        unusable(
-            &"the CRL has no nextUpdate",
-            "let the CA issue CRLs with one, as RFC 5280 §5.1.2.5 requires",
-        )
+        let hint = "let the CA issue CRLs with one, as RFC 5280 §5.1.2.5 requires";
+        unusable(&"the CRL has no nextUpdate", hint)
     })?;
-    if let Some(before) = before {
-        refuse_rollback(&index, &before.index).map_err(|problem| {
-            unusable(
-                &problem,
-                "publish a CRL with a higher number; to go back on purpose, restart with the older index",
-            )
-        })?;
-    }
     Ok(Crl { path: path.to_owned(), index: Arc::new(index), next_update })
 }
 
 /// RFC 5280 §5.2.3: the CRL number only grows. An older CRL is a replay, and would let revoked clients back in.
 fn refuse_rollback(new: &Index, old: &Index) -> Result<(), String> {
     let (new, old) = (new.metadata(), old.metadata());
-    if new.issuer_id != old.issuer_id {
-        return Ok(());
-    }
     let number = |number: &Option<_>| number.as_ref().map_or_else(|| "none".to_owned(), ToString::to_string);
     if new.crl_number < old.crl_number || new.this_update < old.this_update {
         return Err(format!(
