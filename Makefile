@@ -8,7 +8,7 @@ EVERYTHING := --workspace --all-targets --locked
 .PHONY: help run smoke test tools bench bench-crl
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: tools ## start postern on 127.0.0.1:8443 in front of a private API, with development certificates
 	cargo build --workspace --bins --locked
