@@ -187,12 +187,18 @@ async fn supervise(
             Some(worker) = ends.recv() => return Err(Failure::WorkerLost { worker }),
         }
     }
-    {
-        let mut draining = std::pin::pin!(drain(app, &mut ends, &mut terminate, &mut interrupt));
-        // A revocation that comes now is a revocation.
-        while tokio::select! { () = &mut draining => false, _ = hangup.recv() => { reload(app).await; true } }
-        {
+    let drained = drain(app, &mut ends, &mut terminate, &mut interrupt);
+    // A revocation that comes now is a revocation.
+    let reloads = async {
+        while hangup.recv().await.is_some() {
+            reload(app).await;
         }
+        // There is no such signal any more, and the drain goes on.
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        () = drained => {}
+        () = reloads => {}
     }
     for thread in threads {
         // A panic has been printed, and its connections have been written down as they fell.

@@ -6,9 +6,8 @@ use http::{Method, Request};
 use rustls_pki_types::UnixTime;
 
 use crate::config::Limits;
-use crate::identify::ClientIdentity;
 use crate::refusal::Refusal;
-use crate::trust::{Standing, Trust, TrustBundle};
+use crate::trust::{Standing, Trust, TrustBundle, VerifiedPath};
 
 /// The right to forward one request. Only [`Client::authorize`] makes one, and forwarding takes one.
 #[derive(Debug)]
@@ -16,11 +15,10 @@ pub struct Permit {
     _private: (),
 }
 
-/// A client on its connection: who it is, and what the last look at the trust in force said of it.
+/// A client on its connection: the path that proves who it is, and what the last look at the trust in force said of it.
 #[derive(Debug)]
 pub struct Client {
-    /// Who it is.
-    pub identity: ClientIdentity,
+    path: VerifiedPath,
     standing: Standing,
     generation: u64,
     bundle: Arc<TrustBundle>,
@@ -28,8 +26,8 @@ pub struct Client {
 
 impl Client {
     /// The client of a handshake that was made under `trust`.
-    pub fn new(identity: ClientIdentity, standing: Standing, trust: &Trust) -> Self {
-        Self { identity, standing, generation: trust.generation, bundle: trust.bundle.clone() }
+    pub fn new(path: VerifiedPath, standing: Standing, trust: &Trust) -> Self {
+        Self { path, standing, generation: trust.generation, bundle: trust.bundle.clone() }
     }
 
     /// Whether the client is still good. Costs two comparisons while nothing changed since the last look.
@@ -42,10 +40,10 @@ impl Client {
             return Ok(());
         }
         self.standing = if Arc::ptr_eq(&self.bundle, &trust.bundle) {
-            self.identity.path.check(&trust.revocations, now)?
+            self.path.check(&trust.revocations, now)?
         } else {
-            let (path, standing) = self.identity.path.verify_again(&trust.bundle, &trust.revocations, now)?;
-            self.identity.path = path;
+            let (path, standing) = self.path.verify_again(&trust.bundle, &trust.revocations, now)?;
+            self.path = path;
             self.bundle = trust.bundle.clone();
             standing
         };

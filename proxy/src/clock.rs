@@ -33,6 +33,11 @@ impl fmt::Debug for Clock {
     }
 }
 
+/// Seconds since the Unix epoch, signed as calendars want them.
+pub fn seconds(time: UnixTime) -> i64 {
+    i64::try_from(time.as_secs()).unwrap_or(i64::MAX)
+}
+
 /// An RFC 3339 time, which must not be before 1970.
 pub fn parse_rfc3339(text: &str) -> Option<UnixTime> {
     let time = time::OffsetDateTime::parse(text, &time::format_description::well_known::Rfc3339).ok()?;

@@ -23,7 +23,7 @@ use crate::drain::{Phase, reached};
 use crate::forward::{Forwarder, IdentityHeaderValues, ResponseBody, describe};
 use crate::handshake::{Failed, Secured, handshake, linger};
 use crate::http1_guard::{Guard, Guarded, HeadLimits};
-use crate::identify::{LeafSummary, identify};
+use crate::identify::{ClientIdentity, LeafSummary, identify};
 use crate::metrics::HandshakeResult;
 use crate::problem;
 use crate::record::{Record, RecordedBody, timestamp};
@@ -48,12 +48,8 @@ pub struct Session {
     worker: Arc<Worker>,
     /// Joins the log lines of this connection.
     pub id: String,
-    /// Where the client connected from.
-    pub address: SocketAddr,
-    /// The client's certificate, for the log.
-    pub leaf: LeafSummary,
-    /// The SPIFFE id in it.
-    pub spiffe_id: Option<String>,
+    /// Who the client is.
+    pub identity: ClientIdentity,
     /// `1.2` or `1.3`.
     pub tls: &'static str,
     client: Mutex<Client>,
@@ -90,7 +86,7 @@ pub async fn serve(stream: TcpStream, address: SocketAddr, slot: Slot, worker: A
             return;
         }
     };
-    let identity = match identify(path, address) {
+    let identity = match identify(&path, address) {
         Ok(identity) => identity,
         Err(refusal) => return refuse_connection(&app, &id, address, None, &refusal),
     };
@@ -100,14 +96,12 @@ pub async fn serve(stream: TcpStream, address: SocketAddr, slot: Slot, worker: A
     let (_, tls) = stream.get_ref();
     let http2 = tls.alpn_protocol() == Some(b"h2");
     let tls = if tls.protocol_version() == Some(rustls::ProtocolVersion::TLSv1_3) { "1.3" } else { "1.2" };
-    let identity_headers = IdentityHeaderValues::new(&identity, &app.config.identity_headers);
+    let identity_headers = IdentityHeaderValues::new(&identity, &path, &app.config.identity_headers);
     let session = Arc::new(Session {
         id,
-        address,
-        leaf: identity.leaf.clone(),
-        spiffe_id: identity.spiffe_id.clone(),
+        identity,
         tls,
-        client: Mutex::new(Client::new(identity, standing, &trust)),
+        client: Mutex::new(Client::new(path, standing, &trust)),
         identity_headers,
         guard: Guard::default(),
         requests: AtomicU64::new(0),
@@ -228,6 +222,12 @@ impl Session {
         self.worker.forwarder.forward(permit, request, &self.identity_headers, &record.progress).await
     }
 
+    /// Writes down that the connection ends for `refusal`, outside of a request.
+    fn refuse(&self, refusal: &Refusal) {
+        let ClientIdentity { leaf, address, .. } = &self.identity;
+        refuse_connection(self.app(), &self.id, *address, Some(leaf), refusal);
+    }
+
     /// Called when a request's record is closed.
     pub fn request_ended(&self) {
         let elapsed = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -269,7 +269,7 @@ impl Session {
                 () = reached(&mut cut, Phase::Cut) => return,
             }
             if let Err(refusal) = self.check_client() {
-                refuse_connection(app, &self.id, self.address, Some(&self.leaf), &refusal);
+                self.refuse(&refusal);
                 break;
             }
             if idle_at.is_some_and(|idle_at| idle_at <= Instant::now()) && self.idle_at() == idle_at {
@@ -318,7 +318,7 @@ impl Session {
         if error.is_parse() {
             // The guard let it pass and hyper did not: an error of ours, so it is to be seen.
             let refusal = Refusal::MalformedRequest { detail: describe(&error).into() };
-            refuse_connection(self.app(), &self.id, self.address, Some(&self.leaf), &refusal);
+            self.refuse(&refusal);
         } else {
             tracing::debug!(connection = self.id, error = describe(&error), "connection ended");
         }

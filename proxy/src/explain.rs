@@ -3,7 +3,7 @@
 use rustls_pki_types::{CertificateDer, UnixTime};
 use serde::Serialize;
 
-use crate::clock::rfc3339;
+use crate::clock::{rfc3339, seconds};
 use crate::config::{Config, Invalid};
 use crate::identify::LeafSummary;
 use crate::refusal::Refusal;
@@ -64,10 +64,6 @@ pub fn explain(
             path: summaries(chain),
         },
     })
-}
-
-fn seconds(time: UnixTime) -> i64 {
-    i64::try_from(time.as_secs()).unwrap_or(i64::MAX)
 }
 
 impl Explanation {

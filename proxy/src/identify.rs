@@ -24,15 +24,13 @@ pub struct LeafSummary {
     pub fingerprint: String,
 }
 
-/// Who the client is: proven by its handshake.
+/// Who the client is: proven by the path of its handshake.
 #[derive(Debug, Clone)]
 pub struct ClientIdentity {
     /// The leaf, for people.
     pub leaf: LeafSummary,
     /// The first SPIFFE id among the URI names.
     pub spiffe_id: Option<String>,
-    /// The chain that proved it.
-    pub path: VerifiedPath,
     /// Where it connected from.
     pub address: SocketAddr,
 }
@@ -43,7 +41,7 @@ pub struct ClientIdentity {
 /// # Errors
 ///
 /// [`Refusal::BadCertificate`] for a leaf that the verifier could read and this parser cannot.
-pub fn identify(path: VerifiedPath, address: SocketAddr) -> Result<ClientIdentity, Refusal> {
+pub fn identify(path: &VerifiedPath, address: SocketAddr) -> Result<ClientIdentity, Refusal> {
     let leaf = path.chain().first().ok_or(Refusal::BadCertificate { detail: "empty chain".to_owned() })?;
     let (_, certificate) = X509Certificate::from_der(leaf)
         .map_err(|error| Refusal::BadCertificate { detail: error.to_string() })?;
@@ -55,7 +53,7 @@ pub fn identify(path: VerifiedPath, address: SocketAddr) -> Result<ClientIdentit
         uris.map(str::to_owned).find(|uri| uri.starts_with("spiffe://"))
     });
     let leaf = LeafSummary::new(leaf, &certificate);
-    Ok(ClientIdentity { leaf, spiffe_id, path, address })
+    Ok(ClientIdentity { leaf, spiffe_id, address })
 }
 
 impl LeafSummary {

@@ -10,6 +10,7 @@ use prometheus::{
 use rustls_pki_types::UnixTime;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
+use crate::clock::seconds;
 use crate::refusal::Refusal;
 use crate::trust::{Trust, crl_age};
 
@@ -166,7 +167,7 @@ impl Metrics {
     ///
     /// When a metric cannot be encoded.
     pub fn render(&self, trust: &Trust, now: UnixTime) -> Result<Vec<u8>> {
-        let now_seconds = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
+        let now_seconds = seconds(now);
         // A CRL that is gone must not leave its last age behind.
         for gauges in [&self.crl_age, &self.crl_next_update, &self.crl_entries] {
             gauges.reset();

@@ -58,9 +58,8 @@ impl Record {
 
     /// The answer is a refusal.
     pub fn refused(&mut self, refusal: Refusal) {
-        self.session.app().metrics.refusal(&refusal);
         self.status = Some(refusal.status());
-        self.refusal = Some(refusal);
+        self.broken(refusal);
     }
 
     /// The head could not be read.
@@ -97,11 +96,11 @@ impl Drop for Record {
             level: refusal.map(|refusal| refusal.level().as_str()),
             connection: &session.id,
             request: Some(&self.id),
-            client: session.address,
+            client: session.identity.address,
             reason: refusal.map(Refusal::label),
             detail: refusal.map(ToString::to_string).or_else(|| self.detail.take()),
-            leaf: Some(&session.leaf),
-            spiffe_id: session.spiffe_id.as_deref(),
+            leaf: Some(&session.identity.leaf),
+            spiffe_id: session.identity.spiffe_id.as_deref(),
             tls: Some(session.tls),
             http: Some(Http {
                 protocol: match self.version {

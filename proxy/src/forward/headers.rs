@@ -11,6 +11,7 @@ use crate::authorize::header_bytes;
 use crate::config::{IdentityHeaders, SubjectHeader};
 use crate::identify::ClientIdentity;
 use crate::refusal::Refusal;
+use crate::trust::VerifiedPath;
 
 const CLIENT_CERT: HeaderName = HeaderName::from_static("client-cert");
 const CLIENT_CERT_CHAIN: HeaderName = HeaderName::from_static("client-cert-chain");
@@ -46,8 +47,8 @@ const SPOOFED_PREFIXES: [&str; 4] = ["x-client-cert-", "x-amzn-mtls-", "x-poster
 pub struct IdentityHeaderValues(Vec<(HeaderName, HeaderValue)>);
 
 impl IdentityHeaderValues {
-    /// Writes `identity` as `config` wants it.
-    pub fn new(identity: &ClientIdentity, config: &IdentityHeaders) -> Self {
+    /// Writes `identity` and the path that proves it as `config` wants it.
+    pub fn new(identity: &ClientIdentity, path: &VerifiedPath, config: &IdentityHeaders) -> Self {
         let mut values = Vec::new();
         let mut set = |name, text: String| {
             // What no header can hold (a control character in a subject) is left out rather than changed.
@@ -55,7 +56,7 @@ impl IdentityHeaderValues {
                 values.push((name, value));
             }
         };
-        let mut certificates = identity.path.chain().iter().map(|der| byte_sequence(der));
+        let mut certificates = path.chain().iter().map(|der| byte_sequence(der));
         if let Some(leaf) = certificates.next().filter(|_| config.client_cert) {
             set(CLIENT_CERT, leaf);
         }

@@ -9,6 +9,7 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::bundle::TrustBundle;
 use super::revocation::Revocations;
+use crate::clock::seconds;
 use crate::refusal::Refusal;
 
 /// One certificate of a path as its issuer's CRL knows it.
@@ -146,11 +147,6 @@ fn earliest_not_after(chain: &[CertificateDer<'_>]) -> Result<UnixTime, Refusal>
     }
     let earliest = u64::try_from(earliest).unwrap_or(0);
     Ok(UnixTime::since_unix_epoch(std::time::Duration::from_secs(earliest)))
-}
-
-/// Seconds since the Unix epoch, signed as calendars want them.
-pub(super) fn seconds(time: UnixTime) -> i64 {
-    i64::try_from(time.as_secs()).unwrap_or(i64::MAX)
 }
 
 /// What the verifier's word means for the client.

@@ -10,8 +10,8 @@ use crl_tool::{Gap, Index, IssuerError, IssuerId, Reasons, Subject};
 use rustls_pki_types::{CertificateDer, UnixTime};
 use time::OffsetDateTime;
 
-use super::path::{Link, seconds};
-use crate::clock::rfc3339;
+use super::path::Link;
+use crate::clock::{rfc3339, seconds};
 use crate::config::{Depth, Invalid, Revocation};
 use crate::refusal::Refusal;
 
