@@ -5,7 +5,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 EVERYTHING := --workspace --all-targets --locked
 
 .DEFAULT_GOAL := help
-.PHONY: help run smoke test tools bench bench-crl
+.PHONY: help run smoke test tools test-tools bench bench-crl
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -18,7 +18,7 @@ smoke: ## call what `make run` started with curl, as each kind of client
 	@tests/smoke.sh
 
 # The test runner comes last, so that its summary is the end of the output.
-test: tools ## prove everything: format, lints, documentation, unit tests, scenarios, smoke test
+test: tools test-tools ## prove everything: format, lints, documentation, unit tests, scenarios, smoke test
 	cargo fmt --all --check
 	cargo clippy $(EVERYTHING) -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --locked
@@ -37,6 +37,9 @@ bench: ## measure the CPU time of the proxy: handshakes, requests, and the cost 
 
 bench-crl: ## measure crl-tool on CRLs of 10 thousand, 1 million and 10 million entries, beside others
 	cargo bench -p crl-tool --bench crl --locked
+
+test-tools:
+	@tests/tools.sh $(TARGET)
 
 tools:
 	@for tool in cargo cc curl openssl; do \

@@ -19,6 +19,12 @@ pub enum Failure {
         /// Where it should be.
         path: PathBuf,
     },
+    /// A program that is not ours is not installed.
+    #[error("`{name}` is not installed: run `make test`, or first `tests/tools.sh target`")]
+    NoTool {
+        /// The program.
+        name: &'static str,
+    },
     /// A program could not be started, signalled or waited for.
     #[error("cannot {action} {program}: {source}")]
     Process {

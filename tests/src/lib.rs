@@ -20,6 +20,7 @@ pub mod process;
 pub mod raw_tls;
 pub mod s_client;
 pub mod stage;
+pub mod tools;
 pub mod upstream;
 pub mod wait;
 

@@ -1,0 +1,20 @@
+//! What `tests/tools.sh` installed: programs of other makes.
+
+use std::path::PathBuf;
+
+use crate::Failure;
+
+/// A program of the Python environment, or of the system.
+///
+/// # Errors
+///
+/// [`Failure::NoTool`] says how to install it.
+pub fn path(name: &'static str) -> Result<PathBuf, Failure> {
+    let target = std::env::current_exe()?;
+    let environments = target.ancestors().map(|above| above.join("venv/bin"));
+    let search = std::env::var_os("PATH").unwrap_or_default();
+    // Debian keeps servers where only root looks.
+    let system = std::env::split_paths(&search).chain([PathBuf::from("/usr/sbin")]);
+    let mut candidates = environments.chain(system).map(|directory| directory.join(name));
+    candidates.find(|candidate| candidate.is_file()).ok_or(Failure::NoTool { name })
+}

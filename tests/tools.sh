@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# Installs what the tests run beside our own binaries: clients and servers of other makes, from Debian and PyPI.
+# What is there already is left as it is. The argument is cargo's target directory, which holds the Python environment.
+set -euo pipefail
+
+target=$1
+here=$(cd "$(dirname "$0")" && pwd)
+
+# Command and the Debian package that brings it.
+needed=(python3:python3 nginx:nginx-light java:default-jdk-headless node:nodejs)
+missing=()
+for pair in "${needed[@]}"; do
+    command -v "${pair%%:*}" >/dev/null || [ -x "/usr/sbin/${pair%%:*}" ] || missing+=("${pair#*:}")
+done
+# Debian's Python comes without the module that makes environments.
+python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)
+
+if [ ${#missing[@]} -gt 0 ]; then
+    if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
+        echo "tests/tools.sh: install these first: ${missing[*]}" >&2
+        exit 1
+    fi
+    apt-get update -q
+    # nginx is started by the tests that need it, never by its package.
+    DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -qy --no-install-recommends "${missing[@]}"
+fi
+
+venv=$target/venv
+# The list of packages stands beside what was installed from it, so that an edit installs again.
+if ! cmp -s "$here/requirements.txt" "$venv/requirements.txt"; then
+    rm -rf "$venv"
+    python3 -m venv "$venv"
+    "$venv/bin/pip" install --quiet --disable-pip-version-check --requirement "$here/requirements.txt"
+    cp "$here/requirements.txt" "$venv/requirements.txt"
+fi
