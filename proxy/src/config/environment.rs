@@ -1,4 +1,4 @@
-//! `POSTERN_TABLE__KEY=value` sets `table.key`.
+//! `POSTERN_TABLE__KEY=value` sets `table.key`, and `POSTERN_TABLE__INNER__KEY` sets `table.inner.key`.
 
 use toml::{Table, Value};
 
@@ -20,17 +20,28 @@ pub(super) fn overlay(
         if KUBERNETES.iter().any(|prefix| path.starts_with(prefix)) && !path.contains("__") {
             continue;
         }
-        let Some((table, key)) = path.split_once("__") else {
+        let path = path.to_lowercase();
+        let Some((tables, key)) = path.rsplit_once("__") else {
             let hint = "write POSTERN_TABLE__KEY with two underscores, such as POSTERN_LOG__LEVEL";
             problems.push(Invalid::new(&name, "names no key", hint));
             continue;
         };
-        let entry = document.entry(table.to_lowercase()).or_insert_with(|| Value::Table(Table::new()));
-        if let Value::Table(inner) = entry {
-            inner.insert(key.to_lowercase(), value(text));
+        match descend(document, tables) {
+            Some(table) => drop(table.insert(key.to_owned(), value(text))),
+            None => {
+                let hint = "set it in the file: a variable reaches keys of tables, not of lists of tables";
+                problems.push(Invalid::new(&name, "names no key", hint));
+            }
         }
     }
     problems
+}
+
+/// The table at `path`, made if it is not there; `None` where something else is in its place.
+fn descend<'a>(document: &'a mut Table, path: &str) -> Option<&'a mut Table> {
+    path.split("__").try_fold(document, |table, step| {
+        table.entry(step).or_insert_with(|| Value::Table(Table::new())).as_table_mut()
+    })
 }
 
 /// Numbers, booleans and lists as TOML writes them; anything else is a string as it stands.

@@ -1,17 +1,21 @@
-//! Reads typed values out of a TOML document and collects everything that is wrong with it.
+//! The document being read: what was asked for, what is wrong, and what nobody asked for.
 //!
 //! serde stops at the first problem. An operator who has five wants to hear of five, so the document is taken apart
 //! key by key: each reader notes what it asked for, and what nobody asked for at the end is an unknown key.
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
+
+use super::section::Section;
+use super::spelling::nearest;
 
 /// One thing that is wrong with a configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Invalid {
-    /// Where: the dotted key, such as `limits.handshake_timeout_ms`.
+    /// Where: the dotted key, such as `limits.handshake_timeout_ms`. The tables of an array are counted from 1.
     pub key: String,
     /// What is wrong there. Never holds the value of a secret.
     pub problem: String,
@@ -32,119 +36,112 @@ impl fmt::Display for Invalid {
     }
 }
 
-/// A document being read. Every getter takes a dotted key `table.name` and answers with the default when it is absent.
+/// A document being read, section by section.
 pub(super) struct Fields {
     document: Table,
+    base: PathBuf,
     known: BTreeSet<String>,
     problems: Vec<Invalid>,
 }
 
 impl Fields {
-    pub(super) fn new(document: Table) -> Self {
-        Self { document, known: BTreeSet::new(), problems: Vec::new() }
+    /// Reads `document`; file names in it are relative to `base`.
+    pub(super) fn new(document: Table, base: &Path) -> Self {
+        Self { document, base: base.to_owned(), known: BTreeSet::new(), problems: Vec::new() }
+    }
+
+    /// The document itself.
+    pub(super) fn root(&mut self) -> Section<'_> {
+        Section::new(self, String::new())
+    }
+
+    /// What `read` makes of each table `[[name]]`.
+    #[cfg_attr(not(test), expect(dead_code, reason = "servers and routes come next"))]
+    pub(super) fn sections<T>(&mut self, name: &str, mut read: impl FnMut(&mut Section<'_>) -> T) -> Vec<T> {
+        let count = match self.document.get(name) {
+            None => 0,
+            Some(Value::Array(tables)) if tables.iter().all(Value::is_table) => tables.len(),
+            Some(_) => {
+                self.problem(name, "not a list of tables", format!("begin each with [[{name}]]"));
+                self.document.remove(name);
+                0
+            }
+        };
+        let all = (1..=count).map(|nth| read(&mut self.root().section(&format!("{name}[{nth}]")))).collect();
+        // One that is not there: its keys become known, so that a slip of the hand is recognised.
+        let problems = self.problems.len();
+        read(&mut self.root().section(&format!("{name}[{}]", count + 1)));
+        self.problems.truncate(problems);
+        all
     }
 
     /// Notes a problem that only a comparison of several values shows.
-    pub(super) fn problem(&mut self, key: &str, problem: impl Into<String>, hint: impl Into<String>) {
-        self.problems.push(Invalid::new(key, problem, hint));
-    }
-
-    pub(super) fn boolean(&mut self, key: &str, default: bool) -> bool {
-        self.read(key, "true or false", |value| value.as_bool()).unwrap_or(default)
-    }
-
-    pub(super) fn optional_string(&mut self, key: &str) -> Option<String> {
-        self.read(key, "a string in quotes, not empty", |value| {
-            value.as_str().filter(|text| !text.is_empty()).map(str::to_owned)
-        })
-    }
-
-    /// A string that must be there.
-    pub(super) fn string(&mut self, key: &str, hint: &str) -> String {
-        let absent = self.peek(key).is_none();
-        let value = self.optional_string(key);
-        if absent {
-            self.problem(key, "missing", hint);
-        }
-        value.unwrap_or_default()
-    }
-
-    pub(super) fn strings(&mut self, key: &str) -> Vec<String> {
-        self.read(key, "a list of strings, such as [\"a\", \"b\"]", |value| {
-            value.as_array()?.iter().map(|item| item.as_str().map(str::to_owned)).collect()
-        })
-        .unwrap_or_default()
-    }
-
-    /// A whole number from `range`, both ends included.
-    pub(super) fn number<T>(&mut self, key: &str, default: T, range: std::ops::RangeInclusive<T>) -> T
-    where
-        T: TryFrom<i64> + PartialOrd + fmt::Display,
-    {
-        let expected = format!("a whole number from {} to {}", range.start(), range.end());
-        self.read(key, &expected, |value| {
-            value
-                .as_integer()
-                .and_then(|number| T::try_from(number).ok())
-                .filter(|number| range.contains(number))
-        })
-        .unwrap_or(default)
-    }
-
-    /// A value that `parse` makes of a string; `expected` says what it should look like.
-    pub(super) fn parsed<T>(
+    pub(super) fn problem(
         &mut self,
-        key: &str,
-        default: T,
-        expected: &str,
-        parse: impl Fn(&str) -> Option<T>,
-    ) -> T {
-        self.read(key, expected, |value| value.as_str().and_then(&parse)).unwrap_or(default)
+        key: impl Into<String>,
+        problem: impl Into<String>,
+        hint: impl Into<String>,
+    ) {
+        self.problems.push(Invalid::new(key, problem, hint));
     }
 
     /// Every problem there was, unknown keys included, and the keys that somebody asked for.
     pub(super) fn finish(mut self) -> (Vec<Invalid>, BTreeSet<String>) {
         for key in leaves("", &self.document) {
-            if !self.known.contains(&key) {
-                let hint = match nearest(&key, &self.known) {
-                    Some(near) => format!("did you mean {near}?"),
-                    None => "remove it; config.example.toml lists every key".to_owned(),
-                };
-                self.problems.push(Invalid::new(key, "unknown key", hint));
+            let plain = without_numbers(&key);
+            // An empty table is as good as none.
+            let table = format!("{plain}.");
+            if self.known.contains(&plain) || self.known.iter().any(|known| known.starts_with(&table)) {
+                continue;
             }
+            let hint = match nearest(&plain, &self.known) {
+                Some(near) => format!("did you mean {near}?"),
+                None => "remove it; config.example.toml lists every key".to_owned(),
+            };
+            self.problems.push(Invalid::new(key, "unknown key", hint));
         }
         (self.problems, self.known)
     }
 
-    fn peek(&self, key: &str) -> Option<&Value> {
-        let (table, name) = key.rsplit_once('.')?;
-        self.document.get(table)?.get(name)
+    /// Notes that there is such a key.
+    pub(super) fn learn(&mut self, key: &str) {
+        self.known.insert(without_numbers(key));
     }
 
-    fn read<T>(&mut self, key: &str, expected: &str, take: impl Fn(&Value) -> Option<T>) -> Option<T> {
-        self.known.insert(key.to_owned());
-        let value = self.peek(key)?;
-        let taken = take(value);
-        if taken.is_none() {
-            // The value itself is not repeated: it may be a secret put under the wrong key.
-            let problem = format!("not a value for this key: found {}", kind(value));
-            self.problem(key, problem, format!("expected {expected}"));
+    /// The value at a dotted key.
+    pub(super) fn value(&self, key: &str) -> Option<&Value> {
+        let (table, name) = key.rsplit_once('.')?;
+        let mut inner = &self.document;
+        for step in table.split('.') {
+            let (step, nth) = match step.strip_suffix(']').and_then(|step| step.split_once('[')) {
+                Some((step, nth)) => (step, Some(nth.parse::<usize>().ok()?.checked_sub(1)?)),
+                None => (step, None),
+            };
+            let value = inner.get(step)?;
+            inner = match nth {
+                Some(nth) => value.as_array()?.get(nth)?.as_table()?,
+                None => value.as_table()?,
+            };
         }
-        taken
+        inner.get(name)
+    }
+
+    /// Where a file of that name is.
+    pub(super) fn file(&self, name: &str) -> PathBuf {
+        self.base.join(name)
     }
 }
 
-fn kind(value: &Value) -> &'static str {
-    match value {
-        Value::String(text) if text.is_empty() => "an empty string",
-        Value::String(_) => "a string that does not fit",
-        Value::Integer(_) => "a number that does not fit",
-        Value::Float(_) => "a fraction",
-        Value::Boolean(_) => "a boolean",
-        Value::Datetime(_) => "a date",
-        Value::Array(_) => "a list that does not fit",
-        Value::Table(_) => "a table",
-    }
+/// `route[2].name` is the key `route.name`.
+fn without_numbers(key: &str) -> String {
+    let mut inside = false;
+    key.chars()
+        .filter(|c| {
+            let number = inside || *c == '[';
+            inside = number && *c != ']';
+            !number
+        })
+        .collect()
 }
 
 /// The dotted keys of everything in `table` that is not a table itself. An empty table counts as a key.
@@ -154,7 +151,15 @@ pub(super) fn leaves(prefix: &str, table: &Table) -> Vec<String> {
         let key = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
         match value {
             Value::Table(inner) if !inner.is_empty() => keys.extend(leaves(&key, inner)),
-            Value::Table(_) if prefix.is_empty() => {}
+            Value::Array(items) if items.iter().any(Value::is_table) => {
+                for (item, nth) in items.iter().zip(1..) {
+                    keys.extend(
+                        item.as_table()
+                            .map(|item| leaves(&format!("{key}[{nth}]"), item))
+                            .unwrap_or_default(),
+                    );
+                }
+            }
             Value::Table(_)
             | Value::String(_)
             | Value::Integer(_)
@@ -167,48 +172,22 @@ pub(super) fn leaves(prefix: &str, table: &Table) -> Vec<String> {
     keys
 }
 
-/// The known key that is the fewest edits away from `key`, if that is few enough to be a slip of the hand.
-fn nearest<'a>(key: &str, known: &'a BTreeSet<String>) -> Option<&'a str> {
-    known
-        .iter()
-        .map(|candidate| (edits(key, candidate), candidate.as_str()))
-        .min()
-        .filter(|(distance, _)| *distance <= 1 + key.len() / 5)
-        .map(|(_, candidate)| candidate)
-}
-
-/// Levenshtein's distance, one row at a time.
-fn edits(a: &str, b: &str) -> usize {
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, left) in a.bytes().enumerate() {
-        let mut next = vec![i + 1];
-        for ((j, right), pair) in b.bytes().enumerate().zip(row.windows(2)) {
-            let (diagonal, above) = match pair {
-                [diagonal, above] => (*diagonal, *above),
-                _ => continue,
-            };
-            let before = next.get(j).copied().unwrap_or(usize::MAX - 1);
-            next.push((diagonal + usize::from(left != right)).min(above + 1).min(before + 1));
-        }
-        row = next;
-    }
-    row.last().copied().unwrap_or(usize::MAX)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn fields(text: &str) -> Fields {
-        Fields::new(text.parse().unwrap())
+        Fields::new(text.parse().unwrap(), Path::new(""))
     }
 
     #[test]
     fn every_problem_is_reported_and_a_slip_of_the_hand_is_recognised() {
         let mut fields = fields("[a]\nnumber = 'x'\nflag = 3\nlisten_adress = 'y'\n[b]\nother = 1");
-        assert_eq!(fields.number("a.number", 7, 1..=9), 7);
-        assert!(fields.boolean("a.flag", true));
-        assert_eq!(fields.string("a.listen_address", "give one"), "");
+        let mut root = fields.root();
+        let mut a = root.section("a");
+        assert_eq!(a.number("number", 7, 1..=9), 7);
+        assert!(a.boolean("flag", true));
+        assert_eq!(a.string("listen_address", "give one"), "");
         let (problems, _) = fields.finish();
         let keys: Vec<_> = problems.iter().map(|p| p.key.as_str()).collect();
         assert_eq!(keys, ["a.number", "a.flag", "a.listen_address", "a.listen_adress", "b.other"]);
@@ -218,7 +197,35 @@ mod tests {
     #[test]
     fn a_number_outside_its_range_names_the_range() {
         let mut fields = fields("[a]\nport = 70000");
-        fields.number::<u16>("a.port", 1, 1..=65535);
+        fields.root().section("a").number::<u16>("port", 1, 1..=65535);
         assert_eq!(fields.finish().0[0].hint, "expected a whole number from 1 to 65535");
+    }
+
+    #[test]
+    fn tables_in_tables_and_lists_of_tables_are_read_and_counted_from_one() {
+        let mut fields =
+            fields("[[r]]\nname = 'one'\n[r.in]\ndeep = 1\n[[r]]\nnam = 'two'\n[a.b]\n[c]\n[d.e]\n");
+        let names = fields
+            .sections("r", |r| (r.string("name", "give one"), r.section("in").number("deep", 0, 0..=9)));
+        assert_eq!(names, [("one".to_owned(), 1), (String::new(), 0)]);
+        fields.root().section("a").section("b").boolean("c", true);
+        let problems = fields.finish().0;
+        let found: Vec<_> = problems.iter().map(|p| (p.key.as_str(), p.problem.as_str())).collect();
+        let unknown = "unknown key";
+        assert_eq!(
+            found,
+            [("r[2].name", "missing"), ("c", unknown), ("d.e", unknown), ("r[2].nam", unknown)]
+        );
+        assert_eq!(problems[3].hint, "did you mean r.name?");
+    }
+
+    #[test]
+    fn keys_of_tables_that_are_not_there_are_known_all_the_same() {
+        let mut fields = fields("[r]\nname = 'one'");
+        assert!(fields.sections("r", |r| r.string("name", "give one")).is_empty());
+        let (problems, known) = fields.finish();
+        assert_eq!(problems.len(), 1);
+        assert_eq!(problems[0].hint, "begin each with [[r]]");
+        assert!(known.contains("r.name"));
     }
 }

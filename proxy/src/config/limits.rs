@@ -1,0 +1,38 @@
+//! `[limits]`: how much of everything.
+
+use std::time::Duration;
+
+use super::section::Section;
+
+/// `[limits]`
+#[derive(Debug, Clone, PartialEq)]
+pub struct Limits {
+    /// Open client connections, all workers together.
+    pub max_connections: usize,
+    /// From the accepted connection to the finished handshake.
+    pub handshake_timeout: Duration,
+    /// From the first byte of a request's head to its last.
+    pub header_timeout: Duration,
+    /// How long a connection may be open without a request.
+    pub idle_timeout: Duration,
+    /// Bytes of a request's head.
+    pub header_bytes: usize,
+    /// Header fields of a request.
+    pub header_count: usize,
+    /// Streams that an HTTP/2 client may have open on one connection.
+    pub h2_streams: u32,
+}
+
+impl Limits {
+    pub(super) fn read(limits: &mut Section<'_>) -> Self {
+        Self {
+            max_connections: limits.number("max_connections", 10_000, 1..=10_000_000),
+            handshake_timeout: limits.milliseconds("handshake_timeout_ms", 10_000),
+            header_timeout: limits.milliseconds("header_timeout_ms", 10_000),
+            idle_timeout: limits.milliseconds("idle_timeout_ms", 120_000),
+            header_bytes: limits.number("header_bytes", 16_384, 1_024..=262_144),
+            header_count: limits.number("header_count", 100, 1..=1_000),
+            h2_streams: limits.number("h2_streams", 128, 1..=10_000),
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! `[listen]`: where clients connect.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use super::section::Section;
+
+/// `[listen]`
+#[derive(Debug, Clone, PartialEq)]
+pub struct Listen {
+    /// The address of the TLS listener.
+    pub address: SocketAddr,
+    /// Worker threads; 0 means one for each core.
+    pub workers: usize,
+}
+
+impl Listen {
+    pub(super) fn read(listen: &mut Section<'_>) -> Self {
+        Self {
+            address: listen.address("address", SocketAddr::from((Ipv4Addr::UNSPECIFIED, 8443))),
+            workers: listen.number("workers", 0, 0..=1024),
+        }
+    }
+}

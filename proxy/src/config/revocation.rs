@@ -1,0 +1,50 @@
+//! `[revocation]`: who is out.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::section::Section;
+
+/// Which certificates of a verified path are looked up in a CRL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Depth {
+    /// The leaf and every intermediate.
+    Chain,
+    /// The leaf alone.
+    Leaf,
+    /// None: no revocation checking at all.
+    Off,
+}
+
+/// `[revocation]`
+#[derive(Debug, Clone, PartialEq)]
+pub struct Revocation {
+    /// Which certificates are checked.
+    pub depth: Depth,
+    /// The CRL indexes that `crl-tool build` made, one an issuer.
+    pub indexes: Vec<PathBuf>,
+    /// How long after its nextUpdate a CRL still counts.
+    pub grace: Duration,
+}
+
+impl Revocation {
+    pub(super) fn read(revocation: &mut Section<'_>) -> Self {
+        let expected = "\"chain\", \"leaf\" or \"off\"";
+        let depth = revocation.parsed("depth", Depth::Chain, expected, |text| match text {
+            "chain" => Some(Depth::Chain),
+            "leaf" => Some(Depth::Leaf),
+            "off" => Some(Depth::Off),
+            _ => None,
+        });
+        let indexes = revocation.files("indexes");
+        if indexes.is_empty() && depth != Depth::Off {
+            revocation.problem(
+                "indexes",
+                "empty, so every client would be refused",
+                "list the .crlx file of each issuer, or set revocation.depth = \"off\"",
+            );
+        }
+        let grace = Duration::from_secs(revocation.number("grace_seconds", 0, 0..=31_536_000));
+        Self { depth, indexes, grace }
+    }
+}

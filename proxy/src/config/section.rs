@@ -1,0 +1,147 @@
+//! One table of the document, and what typed values can be read out of it.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use toml::Value;
+
+use super::fields::Fields;
+
+/// A table being read. Every getter takes the name of a key and answers with the default when it is absent.
+pub(super) struct Section<'a> {
+    fields: &'a mut Fields,
+    path: String,
+}
+
+impl<'a> Section<'a> {
+    pub(super) fn new(fields: &'a mut Fields, path: String) -> Self {
+        Self { fields, path }
+    }
+
+    /// The table `[this.name]`, whether it is there or not.
+    pub(super) fn section(&mut self, name: &str) -> Section<'_> {
+        let path = self.key(name);
+        Section::new(self.fields, path)
+    }
+
+    /// The dotted key of `name`.
+    pub(super) fn key(&self, name: &str) -> String {
+        if self.path.is_empty() { name.to_owned() } else { format!("{}.{name}", self.path) }
+    }
+
+    /// Notes a problem with the value of `name`.
+    pub(super) fn problem(&mut self, name: &str, problem: impl Into<String>, hint: impl Into<String>) {
+        let key = self.key(name);
+        self.fields.problem(key, problem, hint);
+    }
+
+    pub(super) fn boolean(&mut self, name: &str, default: bool) -> bool {
+        self.read(name, "true or false", Value::as_bool).unwrap_or(default)
+    }
+
+    pub(super) fn optional_string(&mut self, name: &str) -> Option<String> {
+        self.read(name, "a string in quotes, not empty", |value| {
+            value.as_str().filter(|text| !text.is_empty()).map(str::to_owned)
+        })
+    }
+
+    /// A string that must be there.
+    pub(super) fn string(&mut self, name: &str, hint: &str) -> String {
+        let absent = self.fields.value(&self.key(name)).is_none();
+        let value = self.optional_string(name);
+        if absent {
+            self.problem(name, "missing", hint);
+        }
+        value.unwrap_or_default()
+    }
+
+    pub(super) fn strings(&mut self, name: &str) -> Vec<String> {
+        self.read(name, "a list of strings, such as [\"a\", \"b\"]", |value| {
+            value.as_array()?.iter().map(|item| item.as_str().map(str::to_owned)).collect()
+        })
+        .unwrap_or_default()
+    }
+
+    /// A file that must be named.
+    pub(super) fn file(&mut self, name: &str, hint: &str) -> PathBuf {
+        let file = self.string(name, hint);
+        self.fields.file(&file)
+    }
+
+    pub(super) fn optional_file(&mut self, name: &str) -> Option<PathBuf> {
+        self.optional_string(name).map(|file| self.fields.file(&file))
+    }
+
+    pub(super) fn files(&mut self, name: &str) -> Vec<PathBuf> {
+        self.strings(name).iter().map(|file| self.fields.file(file)).collect()
+    }
+
+    /// A whole number from `range`, both ends included.
+    pub(super) fn number<T>(&mut self, name: &str, default: T, range: RangeInclusive<T>) -> T
+    where
+        T: TryFrom<i64> + PartialOrd + fmt::Display,
+    {
+        let expected = format!("a whole number from {} to {}", range.start(), range.end());
+        self.read(name, &expected, |value| {
+            let number = value.as_integer().and_then(|number| T::try_from(number).ok());
+            number.filter(|number| range.contains(number))
+        })
+        .unwrap_or(default)
+    }
+
+    /// From one millisecond to a day.
+    pub(super) fn milliseconds(&mut self, name: &str, default: u64) -> Duration {
+        self.milliseconds_from(name, default, 1)
+    }
+
+    /// From `least` milliseconds to a day.
+    pub(super) fn milliseconds_from(&mut self, name: &str, default: u64, least: u64) -> Duration {
+        Duration::from_millis(self.number(name, default, least..=86_400_000))
+    }
+
+    /// A value that `parse` makes of a string; `expected` says what it should look like.
+    pub(super) fn parsed<T>(
+        &mut self,
+        name: &str,
+        default: T,
+        expected: &str,
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> T {
+        self.read(name, expected, |value| value.as_str().and_then(&parse)).unwrap_or(default)
+    }
+
+    /// An IP address and a port.
+    pub(super) fn address(&mut self, name: &str, default: SocketAddr) -> SocketAddr {
+        let expected = "an IP address and a port, such as \"127.0.0.1:8443\"";
+        self.parsed(name, default, expected, |text| text.parse().ok())
+    }
+
+    fn read<T>(&mut self, name: &str, expected: &str, take: impl Fn(&Value) -> Option<T>) -> Option<T> {
+        let key = self.key(name);
+        self.fields.learn(&key);
+        let value = self.fields.value(&key)?;
+        let taken = take(value);
+        if taken.is_none() {
+            // The value itself is not repeated: it may be a secret put under the wrong key.
+            let problem = format!("not a value for this key: found {}", kind(value));
+            self.fields.problem(key, problem, format!("expected {expected}"));
+        }
+        taken
+    }
+}
+
+fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::String(text) if text.is_empty() => "an empty string",
+        Value::String(_) => "a string that does not fit",
+        Value::Integer(_) => "a number that does not fit",
+        Value::Float(_) => "a fraction",
+        Value::Boolean(_) => "a boolean",
+        Value::Datetime(_) => "a date",
+        Value::Array(_) => "a list that does not fit",
+        Value::Table(_) => "a table",
+    }
+}
