@@ -36,6 +36,9 @@ pub struct Line<'a> {
     pub request: Option<&'a str>,
     /// Where the client connected from.
     pub client: SocketAddr,
+    /// The VPC endpoint that it came through.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vpce: Option<&'a str>,
     /// Why it was refused: the stable name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<&'static str>,
@@ -193,6 +196,9 @@ fn text(out: &mut Vec<u8>, line: &Line<'_>) -> std::io::Result<()> {
         None => write!(out, "refused")?,
     }
     write!(out, " from {}", line.client)?;
+    if let Some(endpoint) = line.vpce {
+        write!(out, " through {endpoint}")?;
+    }
     if let Some(leaf) = line.leaf {
         write!(out, " \"{}\" serial {}", leaf.subject, leaf.serial)?;
     }

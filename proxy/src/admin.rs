@@ -19,12 +19,16 @@ use tokio::time::timeout;
 use tower::service_fn;
 
 use crate::app::App;
+use crate::config::ProxyVersions;
 use crate::drain::Phase;
+use crate::proxy_protocol::{self, Taken};
 
 /// How long a connection may last: a scraper that takes longer is gone.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Connections answered at once; further ones wait. It is no public port, and must not become a way to starve the proxy.
 const AT_ONCE: usize = 16;
+/// Of a PROXY protocol header.
+const HEADER_BYTES: usize = 4_096;
 
 const JSON: &str = "application/json";
 const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -40,12 +44,20 @@ pub async fn serve(listener: TcpListener, app: Arc<App>) {
     loop {
         // Never closed, so there is a place some time.
         let Ok(place) = places.clone().acquire_owned().await else { return };
-        let Ok((stream, _)) = listener.accept().await else {
+        let Ok((mut stream, _)) = listener.accept().await else {
             tokio::time::sleep(Duration::from_millis(50)).await;
             continue;
         };
-        let connection = http1::Builder::new()
-            .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service.clone()));
+        let service = TowerToHyperService::new(service.clone());
+        let connection = async move {
+            // A load balancer that speaks the PROXY protocol to its targets does so in its health checks, too. Nothing here
+            // depends on what the header says, so it is taken from anybody, and does not have to be there.
+            if let Ok(Taken::Header(_) | Taken::Other { .. }) =
+                proxy_protocol::take(&mut stream, ProxyVersions::Any, HEADER_BYTES).await
+            {
+                let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+            }
+        };
         tokio::spawn(async move {
             // Whoever asked is gone, or too slow; nobody else is concerned.
             let _ = timeout(PATIENCE, connection).await;

@@ -22,6 +22,7 @@ use crate::connection::{Worker, refuse_connection, serve};
 use crate::drain::{Drain, Phase};
 use crate::forward::Forwarder;
 use crate::metrics::Metrics;
+use crate::proxy_protocol::Origin;
 use crate::trust::TrustStore;
 
 /// What all connections share.
@@ -230,7 +231,10 @@ fn start_worker(
                 app.metrics.connections.inc();
                 match app.slots.take() {
                     Ok(slot) => drop(tokio::spawn(serve(stream, address, slot, worker.clone()))),
-                    Err(refusal) => refuse_connection(&app, &app.connection_id(), address, None, &refusal),
+                    Err(refusal) => {
+                        let origin = Origin::direct(address);
+                        refuse_connection(&app, &app.connection_id(), &origin, None, &refusal);
+                    }
                 }
             })
             .await;

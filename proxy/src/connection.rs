@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use http::{Request, Response};
 use hyper::body::Incoming;
@@ -13,7 +13,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::accept::Slot;
 use crate::access_log::Line;
@@ -26,6 +26,7 @@ use crate::http1_guard::{Guard, Guarded, HeadLimits};
 use crate::identify::{ClientIdentity, LeafSummary, identify};
 use crate::metrics::HandshakeResult;
 use crate::problem;
+use crate::proxy_protocol::{self, Origin};
 use crate::record::{Record, RecordedBody, timestamp};
 use crate::refusal::Refusal;
 
@@ -67,28 +68,40 @@ pub struct Session {
 }
 
 /// Serves a connection that was just accepted.
-pub async fn serve(stream: TcpStream, address: SocketAddr, slot: Slot, worker: Arc<Worker>) {
+pub async fn serve(mut stream: TcpStream, address: SocketAddr, slot: Slot, worker: Arc<Worker>) {
     let app = worker.app.clone();
     let id = app.connection_id();
+    let (began, patience) = (Instant::now(), app.config.limits.handshake_timeout);
+    let mut origin = Origin::direct(address);
+    if let Some(settings) = &app.config.listen.proxy_protocol {
+        let stated = timeout_at(began + patience, proxy_protocol::origin(&mut stream, address, settings));
+        match stated.await.unwrap_or(Err(Refusal::HandshakeTimeout { after: patience })) {
+            Ok(Some(stated)) => origin = stated,
+            Ok(None) => return app.metrics.handshake(HandshakeResult::Probe),
+            Err(refusal) => {
+                app.metrics.handshake(HandshakeResult::Refused);
+                return refuse_connection(&app, &id, &origin, None, &refusal);
+            }
+        }
+    }
     let trust = app.trust.current().clone();
-    let began = Instant::now();
-    let secured = handshake(stream, &trust, app.config.limits.handshake_timeout).await;
+    let secured = handshake(stream, &trust, began, patience).await;
     let Secured { stream, path, standing } = match secured {
         Ok(secured) => secured,
         Err(Failed::Probe) => return app.metrics.handshake(HandshakeResult::Probe),
         Err(Failed::Refused { refusal, leaf, stream }) => {
             app.metrics.handshake(HandshakeResult::Refused);
             let leaf = leaf.map(|der| LeafSummary::of(&der));
-            refuse_connection(&app, &id, address, leaf.as_ref(), &refusal);
+            refuse_connection(&app, &id, &origin, leaf.as_ref(), &refusal);
             if let Some(stream) = stream {
                 linger(stream).await;
             }
             return;
         }
     };
-    let identity = match identify(&path, address) {
+    let identity = match identify(&path, origin.clone()) {
         Ok(identity) => identity,
-        Err(refusal) => return refuse_connection(&app, &id, address, None, &refusal),
+        Err(refusal) => return refuse_connection(&app, &id, &origin, None, &refusal),
     };
     app.metrics.handshake(HandshakeResult::Accepted);
     app.metrics.handshake_seconds.observe(began.elapsed().as_secs_f64());
@@ -145,7 +158,7 @@ pub async fn serve(stream: TcpStream, address: SocketAddr, slot: Slot, worker: A
 pub fn refuse_connection(
     app: &App,
     id: &str,
-    address: SocketAddr,
+    origin: &Origin,
     leaf: Option<&LeafSummary>,
     refusal: &Refusal,
 ) {
@@ -156,7 +169,8 @@ pub fn refuse_connection(
         level: Some(refusal.level().as_str()),
         connection: id,
         request: None,
-        client: address,
+        client: origin.client,
+        vpce: origin.vpc_endpoint.as_deref(),
         reason: Some(refusal.label()),
         detail: Some(refusal.to_string()),
         leaf,
@@ -224,8 +238,8 @@ impl Session {
 
     /// Writes down that the connection ends for `refusal`, outside of a request.
     fn refuse(&self, refusal: &Refusal) {
-        let ClientIdentity { leaf, address, .. } = &self.identity;
-        refuse_connection(self.app(), &self.id, *address, Some(leaf), refusal);
+        let ClientIdentity { leaf, origin, .. } = &self.identity;
+        refuse_connection(self.app(), &self.id, origin, Some(leaf), refusal);
     }
 
     /// Called when a request's record is closed.

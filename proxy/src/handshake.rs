@@ -17,7 +17,7 @@ use rustls::{DigitallySignedStruct, DistinguishedName, Error, ServerConfig, Sign
 use rustls_pki_types::{CertificateDer, UnixTime};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
@@ -80,13 +80,18 @@ pub async fn linger(mut stream: TcpStream) {
     let _ = timeout(LINGER, read).await;
 }
 
-/// Shakes hands on `stream`, within `limit`.
+/// Shakes hands on `stream`, within `limit` from `began`.
 ///
 /// # Errors
 ///
 /// The refusal; rustls has sent the alert that goes with it.
-pub async fn handshake(stream: TcpStream, trust: &Trust, limit: Duration) -> Result<Secured, Failed> {
-    match timeout(limit, VERDICT.scope(Cell::new(None), shake(stream, trust))).await {
+pub async fn handshake(
+    stream: TcpStream,
+    trust: &Trust,
+    began: Instant,
+    limit: Duration,
+) -> Result<Secured, Failed> {
+    match timeout_at(began + limit, VERDICT.scope(Cell::new(None), shake(stream, trust))).await {
         Ok(result) => result,
         Err(_) => Err(Failed::refused(Refusal::HandshakeTimeout { after: limit }, None)),
     }

@@ -1,13 +1,13 @@
 //! Phase 3: from the verified leaf to a client identity that people and upstreams can read.
 
 use std::fmt::Write as _;
-use std::net::SocketAddr;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use serde::Serialize;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
+use crate::proxy_protocol::Origin;
 use crate::refusal::Refusal;
 use crate::trust::VerifiedPath;
 
@@ -32,7 +32,7 @@ pub struct ClientIdentity {
     /// The first SPIFFE id among the URI names.
     pub spiffe_id: Option<String>,
     /// Where it connected from.
-    pub address: SocketAddr,
+    pub origin: Origin,
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "one kind of name out of ten is wanted")]
@@ -41,7 +41,7 @@ pub struct ClientIdentity {
 /// # Errors
 ///
 /// [`Refusal::BadCertificate`] for a leaf that the verifier could read and this parser cannot.
-pub fn identify(path: &VerifiedPath, address: SocketAddr) -> Result<ClientIdentity, Refusal> {
+pub fn identify(path: &VerifiedPath, origin: Origin) -> Result<ClientIdentity, Refusal> {
     let leaf = path.chain().first().ok_or(Refusal::BadCertificate { detail: "empty chain".to_owned() })?;
     let (_, certificate) = X509Certificate::from_der(leaf)
         .map_err(|error| Refusal::BadCertificate { detail: error.to_string() })?;
@@ -53,7 +53,7 @@ pub fn identify(path: &VerifiedPath, address: SocketAddr) -> Result<ClientIdenti
         uris.map(str::to_owned).find(|uri| uri.starts_with("spiffe://"))
     });
     let leaf = LeafSummary::new(leaf, &certificate);
-    Ok(ClientIdentity { leaf, spiffe_id, address })
+    Ok(ClientIdentity { leaf, spiffe_id, origin })
 }
 
 impl LeafSummary {

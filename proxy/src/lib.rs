@@ -1,6 +1,6 @@
 //! Postern, a mutual-TLS edge proxy for private APIs.
 //!
-//! The life of a request, each phase in its file: [`accept`] → [`handshake`] → [`identify`] → [`authorize`] →
+//! The life of a request, each phase in its file: [`accept`] → [`proxy_protocol`], where it is spoken → [`handshake`] → [`identify`] → [`authorize`] →
 //! [`forward`]; [`connection`] leads through them. Around it: [`config`], [`trust`] (what may change while running),
 //! [`refusal`] (every reason to say no), [`record`] and [`access_log`], [`metrics`], [`admin`], [`drain`], and [`app`],
 //! the only place where things are wired.
@@ -21,6 +21,7 @@ pub mod http1_guard;
 pub mod identify;
 pub mod metrics;
 pub mod problem;
+pub mod proxy_protocol;
 pub mod record;
 pub mod refusal;
 pub mod trust;

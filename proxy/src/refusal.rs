@@ -21,6 +21,29 @@ pub enum Refusal {
         /// The limit.
         limit: usize,
     },
+    /// The connection comes around the load balancer.
+    #[error(
+        "not from listen.proxy_protocol.trusted, and listen.proxy_protocol.untrusted lets nobody else connect"
+    )]
+    ProxyUntrusted,
+    /// A trusted network sent something else than a PROXY protocol header.
+    #[error("no PROXY protocol header, which listen.proxy_protocol asks for: the first byte is {first:#04x}")]
+    ProxyHeaderMissing {
+        /// That byte.
+        first: u8,
+    },
+    /// The PROXY protocol header cannot be read.
+    #[error("malformed PROXY protocol header: {detail}")]
+    ProxyHeaderMalformed {
+        /// What is wrong.
+        detail: String,
+    },
+    /// The connection ended in the middle of its PROXY protocol header.
+    #[error("the connection closed after {bytes} bytes of a PROXY protocol header")]
+    ProxyHeaderTruncated {
+        /// Those that came.
+        bytes: usize,
+    },
     /// The first byte is not the start of a TLS record.
     #[error("the client does not speak TLS: its first byte is {first:#04x}")]
     NotTls {
@@ -226,6 +249,10 @@ impl Refusal {
         const WARN: Level = Level::WARN;
         match self {
             Self::TooManyConnections { .. } => ("too_many_connections", Close, WARN),
+            Self::ProxyUntrusted => ("proxy_untrusted", Close, WARN),
+            Self::ProxyHeaderMissing { .. } => ("proxy_header_missing", Close, WARN),
+            Self::ProxyHeaderMalformed { .. } => ("proxy_header_malformed", Close, WARN),
+            Self::ProxyHeaderTruncated { .. } => ("proxy_header_truncated", Close, INFO),
             Self::NotTls { .. } => ("not_tls", Close, INFO),
             Self::HandshakeTimeout { .. } => ("handshake_timeout", Close, INFO),
             Self::ClientGone { .. } => ("client_gone", Close, INFO),

@@ -14,6 +14,7 @@ mod index_files;
 mod not_tls;
 mod open_connections;
 mod playground;
+mod proxy_protocol;
 mod reload;
 mod request_refusals;
 mod revocation;

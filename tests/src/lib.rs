@@ -17,6 +17,7 @@ pub mod postern;
 pub mod private_api;
 pub mod proc;
 pub mod process;
+pub mod proxy_header;
 pub mod raw_tls;
 pub mod s_client;
 pub mod stage;

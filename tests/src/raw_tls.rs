@@ -107,8 +107,16 @@ impl RawTls {
     ///
     /// As [`RawTls::connect`].
     pub fn connect_with(config: Arc<ClientConfig>, address: SocketAddr) -> Result<Self, Failure> {
+        Self::connect_on(TcpStream::connect(address)?, config)
+    }
+
+    /// Finishes the handshake on a connection that may have carried something else before.
+    ///
+    /// # Errors
+    ///
+    /// As [`RawTls::connect`].
+    pub fn connect_on(mut socket: TcpStream, config: Arc<ClientConfig>) -> Result<Self, Failure> {
         let mut tls = ClientConnection::new(config, server_name())?;
-        let mut socket = TcpStream::connect(address)?;
         socket.set_read_timeout(Some(PATIENCE))?;
         socket.set_nodelay(true)?;
         while tls.is_handshaking() {

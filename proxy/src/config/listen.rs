@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
+use super::proxy_protocol::ProxyProtocol;
 use super::section::Section;
 
 /// `[listen]`
@@ -11,6 +12,8 @@ pub struct Listen {
     pub address: SocketAddr,
     /// Worker threads; 0 means one for each core.
     pub workers: usize,
+    /// What load balancers say about their clients; `None` if nothing.
+    pub proxy_protocol: Option<ProxyProtocol>,
 }
 
 impl Listen {
@@ -18,6 +21,7 @@ impl Listen {
         Self {
             address: listen.address("address", SocketAddr::from((Ipv4Addr::UNSPECIFIED, 8443))),
             workers: listen.number("workers", 0, 0..=1024),
+            proxy_protocol: ProxyProtocol::read(&mut listen.section("proxy_protocol")),
         }
     }
 }
