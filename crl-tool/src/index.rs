@@ -5,6 +5,7 @@ pub(crate) mod entries;
 pub(crate) mod error;
 mod export;
 pub(crate) mod header;
+mod issuers;
 mod lane;
 pub(crate) mod line;
 pub(crate) mod metadata;
@@ -24,6 +25,7 @@ use crate::serial::Serial;
 use crate::width::length;
 use error::LookupError;
 use header::Header;
+use issuers::Issuers;
 use lane::Lane;
 use line::{Hash, Line};
 use metadata::Metadata;
@@ -48,6 +50,8 @@ pub struct Index {
     lane: Lane,
     /// Of each serial in the order of the lines, where its entry lies in the CRL.
     offsets: Vec<[u8; 4]>,
+    /// Whose certificates the entries are about.
+    issuers: Issuers,
     /// What changed since the CRL.
     delta: Option<Box<Delta>>,
 }
@@ -95,7 +99,8 @@ impl Index {
     #[must_use]
     pub fn memory(&self) -> usize {
         let delta = self.delta.as_ref().map_or(0, |delta| delta.memory());
-        self.lane.memory() + size_of_val(self.offsets.as_slice()) + delta
+        let changes = size_of_val(self.issuers.changes.as_slice());
+        self.lane.memory() + size_of_val(self.offsets.as_slice()) + changes + delta
     }
 
     /// Looks a serial up. Exact: a match of fingerprints is confirmed against the serial in the CRL. A CRL that is limited
@@ -112,7 +117,7 @@ impl Index {
         })
     }
 
-    /// What the CRL lists for a serial. Nothing means `not revoked` only where the CRL covers the certificate
+    /// What the CRL lists for a serial of its own issuer. Nothing means `not revoked` only where the CRL covers the certificate
     /// ([`Index::covers`]).
     ///
     /// # Errors
@@ -121,13 +126,31 @@ impl Index {
         match self.delta.as_ref().and_then(|delta| delta.change(serial)) {
             Some(Change::Revoked(revocation)) => Ok(Some(revocation)),
             Some(Change::Removed) => Ok(None),
-            None => Ok(self.find(serial)?.map(|(_, revocation)| revocation)),
+            None => Ok(self.find(None, serial)?.map(|(_, revocation)| revocation)),
         }
     }
 
-    /// What the complete CRL says about a serial, and where.
-    fn find(&self, serial: &Serial) -> Result<Option<(u32, Revocation)>, LookupError> {
-        let hash = Hash::of(serial.as_der_content(), self.seed);
+    /// As [`Index::listed`], for a serial of `issuer` (a DER `Name`; `None`: the CRL's own issuer). Only an indirect CRL
+    /// lists anything of another one.
+    ///
+    /// # Errors
+    /// As [`Index::lookup`].
+    pub fn listed_of(
+        &self,
+        issuer: Option<&[u8]>,
+        serial: &Serial,
+    ) -> Result<Option<Revocation>, LookupError> {
+        match issuer {
+            Some(name) if name != self.head.issuer => {
+                Ok(self.find(issuer, serial)?.map(|(_, revocation)| revocation))
+            }
+            _ => self.listed(serial),
+        }
+    }
+
+    /// What the complete CRL says about a serial of `issuer` (`None`: of its own), and where.
+    fn find(&self, issuer: Option<&[u8]>, serial: &Serial) -> Result<Option<(u32, Revocation)>, LookupError> {
+        let hash = Hash::of(serial.as_der_content(), issuers::seed_of(issuer, self.seed));
         let home = hash.home(self.header.home_lines);
         let lines = self.lane.lines().get(length(home)..).unwrap_or_default();
         for (number, bytes) in (home..).zip(lines) {
@@ -137,7 +160,7 @@ impl Index {
             while matches != 0 {
                 let slot = matches.trailing_zeros();
                 matches &= matches - 1;
-                let found = self.confirm(before + slot, number, hash, serial)?;
+                let found = self.confirm(before + slot, number, hash, (issuer, serial))?;
                 if found.is_some() {
                     return Ok(found);
                 }
@@ -149,13 +172,13 @@ impl Index {
         Ok(None)
     }
 
-    /// Compares `serial` with that of entry `number`, whose fingerprint in line `line` matched.
+    /// Compares issuer and serial with those of entry `number`, whose fingerprint in line `line` matched.
     fn confirm(
         &self,
         number: u32,
         line: u32,
         hash: Hash,
-        serial: &Serial,
+        (issuer, serial): (Option<&[u8]>, &Serial),
     ) -> Result<Option<(u32, Revocation)>, LookupError> {
         // The lines count as many serials as there are offsets, and every offset lies in the entries.
         let offset = self.offsets.get(length(number)).copied().map_or(0, u32::from_le_bytes);
@@ -172,12 +195,13 @@ impl Index {
             other => other,
         };
         let Ok(entry) = entry else { return Err(changed) };
-        if entry.serial == serial.as_der_content() {
+        let found_issuer = self.issuers.at(&self.crl, &self.header.crl_entries, offset)?;
+        if entry.serial == serial.as_der_content() && found_issuer.as_deref() == issuer {
             return Ok(Some((offset, Revocation::of(&entry))));
         }
         // Another serial with the same fingerprint. If it does not belong here, the CRL changed under the index, and
         // the serial that was here may be the one asked for.
-        let found = Hash::of(entry.serial, self.seed);
+        let found = Hash::of(entry.serial, issuers::seed_of(found_issuer.as_deref(), self.seed));
         if found.fingerprint == hash.fingerprint && found.home(self.header.home_lines) <= line {
             Ok(None)
         } else {

@@ -28,7 +28,7 @@ pub use crl::delta::{DeltaError, MAX_DELTA_BYTES};
 pub use crl::input::Input;
 pub use crl::scope::{Gap, Kind, Scope};
 pub use index::build::{Build, BuildError, Built, MAX_CRL_BYTES};
-pub use index::entries::EntriesError;
+pub use index::entries::{EntriesError, Revoked};
 pub use index::error::{Fault, LookupError, OpenError};
 pub use index::metadata::{DeltaSummary, Metadata};
 pub use index::prove::ProofError;

@@ -8,7 +8,7 @@ use std::fmt;
 
 const URI: u8 = 0x86;
 const DNS_NAME: u8 = 0x82;
-const DIRECTORY_NAME: u8 = 0xa4;
+pub(crate) const DIRECTORY_NAME: u8 = 0xa4;
 
 /// A GeneralName (RFC 5280 §4.2.1.6), compared by its bytes: two spellings of one address are two names.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +18,12 @@ impl GeneralName {
     /// The directoryName of a DER `Name`.
     pub(crate) fn directory(name: &[u8]) -> GeneralName {
         GeneralName(der::encode(DIRECTORY_NAME, name))
+    }
+
+    /// The DER `Name` of a directoryName.
+    fn as_directory(&self) -> Option<&[u8]> {
+        let name = der::only(&self.0, DIRECTORY_NAME, "a directory name").ok()?;
+        Some(name.content)
     }
 
     /// Reads GeneralNames, whatever tag holds them.
@@ -35,8 +41,9 @@ impl GeneralName {
         Ok(all)
     }
 
-    /// Reads a DistributionPointName (RFC 5280 §4.2.1.13) of CRLs by `issuer`, in whatever tag it lies.
-    pub(crate) fn of_point(point: &Element<'_>, issuer: &[u8]) -> Result<Vec<GeneralName>, Flaw> {
+    /// Reads a DistributionPointName (RFC 5280 §4.2.1.13) in whatever tag it lies. `base` is what a relative name goes on
+    /// from: the name of the CRLs' issuer.
+    pub(crate) fn of_point(point: &Element<'_>, base: Option<&[u8]>) -> Result<Vec<GeneralName>, Flaw> {
         let mut reader = point.reader();
         let choice = reader.element()?;
         reader.finish("a distribution point's name")?;
@@ -44,8 +51,13 @@ impl GeneralName {
             0xa0 => GeneralName::read_all(&choice),
             // nameRelativeToCRLIssuer: one more RDN behind the issuer's name.
             0xa1 => {
-                let issuer = der::only(issuer, der::SEQUENCE, "the issuer's name")?;
-                let name = [issuer.content, &der::encode(der::SET, choice.content)].concat();
+                let base = base.ok_or_else(|| {
+                    choice.flaw(Problem::Malformed {
+                        what: "distribution point: a name relative to no one name",
+                    })
+                })?;
+                let base = der::only(base, der::SEQUENCE, "the issuer's name")?;
+                let name = [base.content, &der::encode(der::SET, choice.content)].concat();
                 Ok(vec![GeneralName::directory(&der::encode(der::SEQUENCE, &name))])
             }
             tag => Err(choice.flaw(Problem::Unexpected { wanted: "a distribution point's name", tag })),
@@ -70,17 +82,18 @@ impl fmt::Display for GeneralName {
     }
 }
 
-/// A distribution point of a certificate, where its own issuer's CRLs are.
+/// A distribution point of a certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Point {
     pub(crate) names: Vec<GeneralName>,
+    /// Who issues the CRLs there (DER `Name`s); none: the certificate's own issuer.
+    pub(crate) crl_issuers: Vec<GeneralName>,
     /// The reasons that the CRLs there are about.
     pub(crate) reasons: Reasons,
 }
 
 impl Point {
-    /// Reads the CRLDistributionPoints extension of a certificate by `issuer` (RFC 5280 §4.2.1.13). Points with CRLs of
-    /// another issuer are left out, as indirect CRLs are refused.
+    /// Reads the CRLDistributionPoints extension of a certificate by `issuer` (RFC 5280 §4.2.1.13).
     pub(crate) fn read_all(extension: &[u8], issuer: &[u8]) -> Result<Vec<Point>, Flaw> {
         let mut list = der::only(extension, der::SEQUENCE, "distribution points")?.reader();
         let mut points = Vec::new();
@@ -94,15 +107,23 @@ impl Point {
         let mut fields = point.reader();
         let names = fields.optional(0xa0)?;
         let reasons = fields.optional(0x81)?;
-        let crl_issuer = fields.optional(0xa2)?;
+        let crl_issuers = fields.optional(0xa2)?;
         fields.finish("a distribution point")?;
         let reasons = reasons.map_or(Ok(Reasons::ALL), |flags| Reasons::read(&flags))?;
-        let crl_issuer = crl_issuer.map(|names| GeneralName::read_all(&names)).transpose()?;
-        if crl_issuer.as_ref().is_some_and(|names| !names.contains(&GeneralName::directory(issuer))) {
-            return Ok(None);
-        }
-        let names = names.map(|names| GeneralName::of_point(&names, issuer)).transpose()?;
-        // RFC 5280 §6.3.3 (b) (2) (i): without names of its own, the point has those of the CRL's issuer.
-        Ok(names.or(crl_issuer).map(|names| Point { names, reasons }))
+        let crl_issuers = crl_issuers.map(|names| GeneralName::read_all(&names)).transpose()?;
+        let crl_issuers = crl_issuers.unwrap_or_default();
+        // RFC 5280 §4.2.1.13: a relative name goes on from the CRL issuer's, of whom there is then one.
+        let base = match crl_issuers.as_slice() {
+            [] => Some(issuer),
+            [one] => one.as_directory(),
+            [_, _, ..] => None,
+        };
+        let names = names.map(|names| GeneralName::of_point(&names, base)).transpose()?;
+        Ok(match names {
+            Some(names) => Some(Point { names, crl_issuers, reasons }),
+            None if crl_issuers.is_empty() => None,
+            // RFC 5280 §6.3.3 (b) (2) (i): without names of its own, the point has those of the CRL's issuer.
+            None => Some(Point { names: crl_issuers.clone(), crl_issuers, reasons }),
+        })
     }
 }

@@ -195,9 +195,12 @@ pub enum Problem {
     /// A delta CRL that revokes and removes one serial.
     #[error("a delta CRL that says two things about one serial")]
     Contradiction,
-    /// An indirect CRL.
-    #[error("an indirect CRL: it lists certificates of several issuers")]
-    Indirect,
+    /// An entry that names a certificate issuer in a CRL that is not indirect.
+    #[error("an entry names the issuer of its certificate, and the CRL is not indirect")]
+    NotIndirect,
+    /// A delta CRL that is indirect.
+    #[error("an indirect delta CRL")]
+    IndirectDelta,
     /// A reason code of 7 or above 10.
     #[error("the reason code {code}, which the standard does not define")]
     ReasonCode {
@@ -239,7 +242,7 @@ impl Problem {
             }
             Problem::Delta => "pass the complete (base) CRL, and apply the delta with `crl-tool merge`",
             Problem::NotADelta => "pass the delta CRL as --delta and the complete CRL as --base",
-            Problem::Indirect => "ask the CA for its complete CRL",
+            Problem::IndirectDelta => "build the index from the complete CRL alone",
             Problem::UnknownCritical { .. } | Problem::UnknownCriticalInEntry { .. } => {
                 "RFC 5280 forbids using this CRL without understanding the extension: ask the CA for one without it"
             }
@@ -261,6 +264,7 @@ impl Problem {
             | Problem::AlgorithmsDiffer
             | Problem::NextBeforeThis
             | Problem::EmptyList
+            | Problem::NotIndirect
             | Problem::DuplicateExtension { .. }
             | Problem::ReasonCode { .. }
             | Problem::RemoveFromCrl

@@ -40,8 +40,8 @@ pub enum VerifyError {
         /// The certificate's subject key identifier.
         certificate: String,
     },
-    /// The certificate is no CA's.
-    #[error("the issuer's certificate is not that of a CA (basic constraints)")]
+    /// The certificate is no CA's and none for signing CRLs.
+    #[error("the issuer's certificate is not that of a CA (basic constraints) and has no key usage cRLSign")]
     NotACa,
     /// The CA's key must not sign CRLs.
     #[error("the issuer's certificate does not allow its key to sign CRLs (key usage without cRLSign)")]
@@ -259,12 +259,11 @@ fn names_key_of(tail: &Tail, issuer: &Issuer) -> bool {
 }
 
 fn may_sign(issuer: &Issuer) -> Result<(), VerifyError> {
-    if !issuer.is_ca {
-        return Err(VerifyError::NotACa);
-    }
-    // RFC 5280 §6.3.3 (f): the bit counts if the extension is present.
+    // RFC 5280 §6.3.3 (f): the bit counts if the extension is present. Whoever is no CA needs it: a certificate that says
+    // nothing is a client's.
     match issuer.may_sign_crls {
         Some(false) => Err(VerifyError::MayNotSign),
+        None if !issuer.is_ca => Err(VerifyError::NotACa),
         Some(true) | None => Ok(()),
     }
 }

@@ -18,12 +18,12 @@ pub struct Subject {
     pub serial: Serial,
     /// Its issuer's name, as RFC 4514 writes it.
     pub issuer: String,
-    issuer_der: Vec<u8>,
+    pub(crate) issuer_der: Vec<u8>,
     /// The key identifier of its issuer, if it names one.
     authority_key_id: Option<Vec<u8>>,
     /// Whether it is a CA's (RFC 5280 §4.2.1.9).
     pub is_ca: bool,
-    /// Where it says that its issuer's CRLs are.
+    /// Where it says that CRLs about it are.
     pub(crate) points: Vec<Point>,
 }
 
@@ -73,16 +73,10 @@ impl Subject {
     }
 }
 
-impl Subject {
-    /// The name of its issuer as that of a distribution point.
-    pub(crate) fn issuer_as_point(&self) -> GeneralName {
-        GeneralName::directory(&self.issuer_der)
-    }
-}
-
 impl Index {
     /// Whether the index is of the certificate's issuer, as far as the certificate alone tells: the names are equal,
-    /// and the key identifiers do not differ. Whoever has the issuer's certificate compares [`crate::IssuerId`]s.
+    /// and the key identifiers do not differ. An indirect one may also be of an issuer that the certificate names as that
+    /// of its CRLs. Whoever has the issuer's certificate compares [`crate::IssuerId`]s.
     #[must_use]
     pub fn is_by_issuer_of(&self, subject: &Subject) -> bool {
         let metadata = self.metadata();
@@ -90,6 +84,11 @@ impl Index {
             (Some(ours), Some(theirs)) => ours == theirs,
             (None, _) | (_, None) => true,
         };
-        metadata.issuer_der == subject.issuer_der && same_key
+        if metadata.issuer_der == subject.issuer_der {
+            return same_key;
+        }
+        let issuer = GeneralName::directory(&metadata.issuer_der);
+        let indirect = metadata.scope.as_ref().is_some_and(|scope| scope.indirect);
+        indirect && subject.points.iter().any(|point| point.crl_issuers.contains(&issuer))
     }
 }

@@ -45,14 +45,14 @@ fn serials(index: &Index, entries: u64) -> Result<(Vec<Serial>, Vec<Serial>)> {
     let wanted = u64::try_from(BATCH * BATCHES)?;
     let step = (entries / wanted).max(1);
     let (mut hits, mut misses, mut number) = (Vec::new(), Vec::new(), 0);
-    index.each_entry::<EntriesError>(|serial, _| {
+    index.each_entry::<EntriesError>(|revoked| {
         number += 1;
-        let mut octets = serial.as_der_content().to_vec();
+        let mut octets = revoked.serial.as_der_content().to_vec();
         if number % step == 0
             && let Some(last) = octets.last_mut()
         {
             *last ^= 1;
-            hits.push(*serial);
+            hits.push(revoked.serial);
             misses.extend(Serial::from_der_content(&octets));
         }
         Ok(())

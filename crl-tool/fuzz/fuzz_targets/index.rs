@@ -18,7 +18,9 @@ fuzz_target!(|bytes: &[u8]| {
     }
     let _ = index.check_crl();
     let _ = index.verify_by(&[]);
-    let _ = index.each_entry(|serial, _| index.listed(serial).map(drop).map_err(EntriesError::from));
+    let _ = index.each_entry(|revoked| {
+        index.listed_of(revoked.issuer, &revoked.serial).map(drop).map_err(EntriesError::from)
+    });
 });
 
 /// Writes the length and the checksum that FORMAT.md asks for into the header.

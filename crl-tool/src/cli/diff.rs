@@ -5,7 +5,7 @@ use super::file;
 use super::inspect::rfc3339;
 use super::style::Style;
 use clap::Args;
-use crl_tool::{EntriesError, Index, Reason, Revocation, Serial};
+use crl_tool::{EntriesError, Index, Reason, Revoked, rfc4514};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -42,7 +42,16 @@ struct Changes {
     name: &'static str,
     count: u64,
     /// `None`: only counted.
-    list: Option<Vec<(Serial, Revocation)>>,
+    list: Option<Vec<Change>>,
+}
+
+/// A certificate that one of the two lists.
+struct Change {
+    /// Its issuer, if not the CRL's own.
+    issuer: Option<String>,
+    serial: String,
+    reason: Option<&'static str>,
+    date: String,
 }
 
 impl Diff {
@@ -52,16 +61,16 @@ impl Diff {
         let changes = |name| Changes { name, count: 0, list: self.list.then(Vec::new) };
         let mut revoked = changes("newly revoked");
         let (mut released, mut dropped) = (changes("released"), changes("dropped"));
-        new.each_entry(|serial, revocation| {
-            if old.listed(serial)?.is_none() {
-                revoked.add(serial, revocation);
+        new.each_entry(|entry| {
+            if old.listed_of(entry.issuer, &entry.serial)?.is_none() {
+                revoked.add(entry);
             }
             Ok::<(), EntriesError>(())
         })?;
-        old.each_entry(|serial, revocation| {
-            if new.listed(serial)?.is_none() {
-                let held = revocation.reason == Some(Reason::CertificateHold);
-                if held { &mut released } else { &mut dropped }.add(serial, revocation);
+        old.each_entry(|entry| {
+            if new.listed_of(entry.issuer, &entry.serial)?.is_none() {
+                let held = entry.revocation.reason == Some(Reason::CertificateHold);
+                if held { &mut released } else { &mut dropped }.add(entry);
             }
             Ok::<(), EntriesError>(())
         })?;
@@ -74,27 +83,32 @@ impl Diff {
 }
 
 impl Changes {
-    fn add(&mut self, serial: &Serial, revocation: &Revocation) {
+    fn add(&mut self, entry: &Revoked<'_>) {
         self.count += 1;
         if let Some(list) = &mut self.list {
-            list.push((*serial, *revocation));
+            list.push(Change {
+                issuer: entry.issuer.and_then(rfc4514),
+                serial: entry.serial.to_string(),
+                reason: entry.revocation.reason.map(Reason::name),
+                date: rfc3339(entry.revocation.date),
+            });
         }
     }
 
     fn text(&self) -> String {
         let mut text = format!("{:<14} {}", self.name, self.count);
-        for (serial, revocation) in self.list.iter().flatten() {
-            let reason = revocation.reason.map_or("no reason given", Reason::name);
-            text += &format!("\n  {serial}, {reason}, since {}", rfc3339(revocation.date));
+        for Change { issuer, serial, reason, date } in self.list.iter().flatten() {
+            let issuer = issuer.as_ref().map_or_else(String::new, |name| format!(" of {name}"));
+            text += &format!("\n  {serial}{issuer}, {}, since {date}", reason.unwrap_or("no reason given"));
         }
         text
     }
 
     /// The number of serials, or the serials.
     fn json(&self) -> Value {
-        let entry = |(serial, revocation): &(Serial, Revocation)| {
-            let reason = revocation.reason.map(Reason::name);
-            json!({ "serial": serial.to_string(), "reason": reason, "date": rfc3339(revocation.date) })
+        let entry = |Change { issuer, serial, reason, date }: &Change| match issuer {
+            None => json!({ "serial": serial, "reason": reason, "date": date }),
+            Some(issuer) => json!({ "issuer": issuer, "serial": serial, "reason": reason, "date": date }),
         };
         self.list.as_ref().map_or_else(|| self.count.into(), |list| list.iter().map(entry).collect())
     }

@@ -70,7 +70,11 @@ impl From<LookupError> for Failure {
 
 impl From<EntriesError> for Failure {
     fn from(error: EntriesError) -> Failure {
-        let hint = "check the space and the permissions where the file goes, and build the index again";
+        let hint = if matches!(error, EntriesError::Indirect) {
+            "convert it to der or pem, which say whose certificates are revoked"
+        } else {
+            "check the space and the permissions where the file goes, and build the index again"
+        };
         Failure::new(error.to_string(), hint)
     }
 }

@@ -39,7 +39,7 @@ impl<'a> Entry<'a> {
         if !((left == 0) | (has_extensions & known)) {
             return None;
         }
-        Some(Entry { size, serial, date, reason, has_extensions })
+        Some(Entry { size, serial, date, reason, issuer: None, has_extensions })
     }
 }
 

@@ -108,6 +108,9 @@ impl Delta {
             der.get(length_of(range.start)..length_of(range.end)).unwrap_or_default()
         };
         let tail = Tail::read_delta(slice(&(head.entries.end..head.size)), &head)?;
+        if tail.extensions.is_indirect() {
+            return Err(Flaw::new(head.entries.end, Problem::IndirectDelta));
+        }
         let changes = changes(slice(&head.entries), &head)?;
         let base_number = tail.extensions.base_number.ok_or_else(|| Flaw::new(0, Problem::NotADelta))?;
         // RFC 5280 §5.2.3: CRLs of an issuer that has deltas are numbered.
@@ -173,6 +176,9 @@ fn changes(mut entries: &[u8], head: &Head) -> Result<HashMap<Serial, Change>, F
         let entry = Entry::read_of_delta(entries.get(..entry::LIMIT).unwrap_or(entries), at)?;
         if entry.has_extensions && !head.v2 {
             return Err(Flaw::new(at, Problem::ExtensionsInV1));
+        }
+        if entry.issuer.is_some() {
+            return Err(Flaw::new(at, Problem::NotIndirect));
         }
         let serial = Serial::from_der_content(entry.serial).map_err(|error| Flaw::new(at, error.into()))?;
         let change = match entry.reason {

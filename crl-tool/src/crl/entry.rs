@@ -3,6 +3,8 @@
 use super::extension::{self, Extension};
 use crate::date::Moment;
 use crate::der::{self, Header, Reader};
+use crate::name;
+use crate::point;
 use crate::problem::{Flaw, Problem};
 use crate::reason::Reason;
 use crate::serial;
@@ -23,6 +25,9 @@ pub(crate) struct Entry<'a> {
     pub(crate) serial: &'a [u8],
     pub(crate) date: Moment,
     pub(crate) reason: Option<Reason>,
+    /// The DER `Name` of who issued this certificate and those of the entries after it (RFC 5280 §5.3.3). Only
+    /// indirect CRLs give it.
+    pub(crate) issuer: Option<&'a [u8]>,
     pub(crate) has_extensions: bool,
 }
 
@@ -52,14 +57,14 @@ impl<'a> Entry<'a> {
         let number = fields.expect(der::INTEGER, "an entry's serial number")?;
         serial::check(number.content).map_err(|error| number.flaw(error.into()))?;
         let date = Moment::read(&fields.element()?)?;
-        let mut reason = None;
+        let (mut reason, mut issuer) = (None, None);
         let extensions = fields.optional(der::SEQUENCE)?;
         fields.finish("an entry")?;
         if let Some(list) = extensions {
-            extension::each(&list, |extension| take(&extension, &mut reason, in_delta))?;
+            extension::each(&list, |extension| take(&extension, &mut reason, &mut issuer, in_delta))?;
         }
         let has_extensions = extensions.is_some();
-        Ok(Entry { size: entry.raw.len(), serial: number.content, date, reason, has_extensions })
+        Ok(Entry { size: entry.raw.len(), serial: number.content, date, reason, issuer, has_extensions })
     }
 }
 
@@ -73,7 +78,12 @@ pub(crate) fn serial(bytes: &[u8]) -> Option<&[u8]> {
     fields.expect(der::INTEGER, "an entry's serial number").ok().map(|number| number.content)
 }
 
-fn take(extension: &Extension<'_>, reason: &mut Option<Reason>, in_delta: bool) -> Result<(), Flaw> {
+fn take<'a>(
+    extension: &Extension<'a>,
+    reason: &mut Option<Reason>,
+    issuer: &mut Option<&'a [u8]>,
+    in_delta: bool,
+) -> Result<(), Flaw> {
     let value = &extension.value;
     match extension.oid {
         REASON_CODE => {
@@ -94,10 +104,30 @@ fn take(extension: &Extension<'_>, reason: &mut Option<Reason>, in_delta: bool) 
             let date = extension.only(der::GENERALIZED_TIME, "an invalidity date")?;
             Moment::generalized(date.content).map(drop).map_err(|why| date.flaw(Problem::Time(why)))
         }
-        CERTIFICATE_ISSUER => Err(value.flaw(Problem::Indirect)),
+        CERTIFICATE_ISSUER => {
+            *issuer = Some(certificate_issuer(extension)?);
+            Ok(())
+        }
         oid if extension.critical => {
             Err(value.flaw(Problem::UnknownCriticalInEntry { oid: der::dotted(oid) }))
         }
         _ => Ok(()),
     }
+}
+
+/// RFC 5280 §5.3.3: names of the certificate's issuer, of which one is its distinguished name.
+fn certificate_issuer<'a>(extension: &Extension<'a>) -> Result<&'a [u8], Flaw> {
+    let names = extension.only(der::SEQUENCE, "the names of a certificate's issuer")?;
+    let malformed =
+        || names.flaw(Problem::Malformed { what: "certificate issuer: not one distinguished name" });
+    let mut reader = names.reader();
+    let mut found = None;
+    while !reader.is_empty() {
+        let general = reader.element()?;
+        if general.tag == point::DIRECTORY_NAME && found.replace(general.content).is_some() {
+            return Err(malformed());
+        }
+    }
+    // An empty name would be that of no CA (RFC 5280 §4.1.2.4).
+    found.filter(|name| name::rfc4514(name).is_some_and(|text| !text.is_empty())).ok_or_else(malformed)
 }

@@ -25,9 +25,9 @@ pub(crate) struct Extension<'a> {
     pub(crate) value: Element<'a>,
 }
 
-impl Extension<'_> {
+impl<'a> Extension<'a> {
     /// The one element the value consists of.
-    pub(crate) fn only(&self, tag: u8, wanted: &'static str) -> Result<Element<'_>, Flaw> {
+    pub(crate) fn only(&self, tag: u8, wanted: &'static str) -> Result<Element<'a>, Flaw> {
         let mut reader = self.value.reader();
         let element = reader.expect(tag, wanted)?;
         reader.finish(wanted)?;
@@ -99,6 +99,11 @@ impl CrlExtensions {
         let mut extensions = CrlExtensions::default();
         each(list, |extension| extensions.take(&extension, issuer))?;
         Ok(extensions)
+    }
+
+    /// Whether the CRL lists certificates of other issuers, too.
+    pub(crate) fn is_indirect(&self) -> bool {
+        self.scope.as_ref().is_some_and(|scope| scope.indirect)
     }
 
     fn take(&mut self, extension: &Extension<'_>, issuer: &[u8]) -> Result<(), Flaw> {

@@ -20,6 +20,8 @@ pub(crate) struct Scan<R> {
     scheme: Option<&'static Scheme>,
     /// Bytes of the entry that was handed out last.
     current: usize,
+    /// Where the first entry lies that names a certificate issuer.
+    attributed: Option<u64>,
     entries: u32,
 }
 
@@ -66,7 +68,7 @@ impl<R: Read> Scan<R> {
         }
         window.tap(head.signed.clone(), digests);
         window.consume(start);
-        Ok(Scan { window, head, before, scheme, current: 0, entries: 0 })
+        Ok(Scan { window, head, before, scheme, current: 0, attributed: None, entries: 0 })
     }
 
     /// Copies the CRL to `store` on the way. Call it before the first entry.
@@ -77,6 +79,11 @@ impl<R: Read> Scan<R> {
     /// Whether the signature is over the message instead of its hash, so that the CRL must be kept to verify it.
     pub(crate) fn signs_message(&self) -> bool {
         self.scheme.is_some_and(|scheme| scheme.hash.is_none())
+    }
+
+    /// The issuer's name, as DER.
+    pub(crate) fn issuer(&self) -> &[u8] {
+        &self.head.issuer
     }
 
     /// The bytes before the first entry.
@@ -135,6 +142,9 @@ impl<R: Read> Scan<R> {
         if entry.has_extensions && !self.head.v2 {
             return Err(Flaw::new(at, Problem::ExtensionsInV1));
         }
+        if entry.issuer.is_some() {
+            self.attributed.get_or_insert(at);
+        }
         self.current = entry.size;
         self.entries += 1;
         Ok(Some((offset(at), entry)))
@@ -157,6 +167,10 @@ impl<R: Read> Scan<R> {
         }
         let after = after.to_vec();
         let tail = Tail::read(&after, &self.head)?;
+        // RFC 5280 §5.2.5: without the flag, all entries are of the CRL's own issuer.
+        if let Some(at) = self.attributed.filter(|_| !tail.extensions.is_indirect()) {
+            return Err(Flaw::new(at, Problem::NotIndirect));
+        }
         self.window.consume(left);
         let digests = self.window.finish().map_err(|problem| Flaw::new(at, problem))?;
         let [tbs_sha256, others @ ..] = digests.as_slice() else {

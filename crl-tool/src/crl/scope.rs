@@ -2,7 +2,7 @@
 
 use super::extension::Extension;
 use crate::der::{self, Reader};
-use crate::point::GeneralName;
+use crate::point::{GeneralName, Point};
 use crate::problem::{Flaw, Problem};
 use crate::reasons::Reasons;
 use crate::subject::Subject;
@@ -17,6 +17,8 @@ pub struct Scope {
     pub only: Option<Kind>,
     /// The reasons in it.
     pub reasons: Reasons,
+    /// Whether it lists certificates of other issuers, too: of those that name its issuer as theirs of CRLs.
+    pub indirect: bool,
 }
 
 /// A kind of certificates.
@@ -37,6 +39,9 @@ pub enum Gap {
     /// The certificate names no distribution point of the CRL: it belongs to another partition.
     #[error("the CRL is of a distribution point that the certificate does not name")]
     DistributionPoint,
+    /// The CRL is another issuer's, and the certificate does not give that one as the issuer of its CRLs.
+    #[error("the CRL is of an issuer that the certificate does not name")]
+    Issuer,
     /// The CRL lists another kind of certificates.
     #[error("the CRL lists {0} only")]
     Kind(Kind),
@@ -64,12 +69,11 @@ impl Scope {
             return Err(malformed());
         }
         let names = fields.optional(0xa0)?;
-        let names = names.map(|point| GeneralName::of_point(&point, issuer)).transpose()?.unwrap_or_default();
+        let names =
+            names.map(|point| GeneralName::of_point(&point, Some(issuer))).transpose()?.unwrap_or_default();
         let kinds = [(flag(&mut fields, 0x81)?, Kind::EndEntity), (flag(&mut fields, 0x82)?, Kind::Ca)];
         let reasons = fields.optional(0x83)?.map(|flags| Reasons::read(&flags)).transpose()?;
-        if flag(&mut fields, 0x84)? {
-            return Err(list.flaw(Problem::Indirect));
-        }
+        let indirect = flag(&mut fields, 0x84)?;
         let attribute = (flag(&mut fields, 0x85)?, Kind::Attribute);
         let mut kinds = kinds.into_iter().chain([attribute]).filter(|(set, _)| *set);
         let only = kinds.next().map(|(_, kind)| kind);
@@ -77,11 +81,12 @@ impl Scope {
         if !fields.is_empty() || kinds.next().is_some() || reasons == Some(Reasons::NONE) {
             return Err(malformed());
         }
-        Ok(Scope { names, only, reasons: reasons.unwrap_or(Reasons::ALL) })
+        Ok(Scope { names, only, reasons: reasons.unwrap_or(Reasons::ALL), indirect })
     }
 
-    /// The reasons for which absence from the CRL means that `subject` is not revoked (RFC 5280 §6.3.3 (b) and (d)).
-    pub(crate) fn covers(&self, subject: &Subject) -> Result<Reasons, Gap> {
+    /// The reasons for which absence from the CRL, which `crl_issuer` issued (a DER `Name`), means that `subject` is not
+    /// revoked (RFC 5280 §6.3.3 (b) and (d)).
+    pub(crate) fn covers(&self, subject: &Subject, crl_issuer: &[u8]) -> Result<Reasons, Gap> {
         let other_kind = match self.only {
             None => false,
             Some(Kind::EndEntity) => subject.is_ca,
@@ -91,14 +96,26 @@ impl Scope {
         if let Some(kind) = self.only.filter(|_| other_kind) {
             return Err(Gap::Kind(kind));
         }
+        let own = subject.issuer_der == crl_issuer;
+        let crl_issuer = GeneralName::directory(crl_issuer);
         // A CRL found elsewhere is treated as of a point with the name of the certificate's issuer.
-        if self.names.is_empty() || self.names.contains(&subject.issuer_as_point()) {
+        if own && (self.names.is_empty() || self.names.contains(&crl_issuer)) {
             return Ok(self.reasons);
         }
-        subject
-            .points
-            .iter()
-            .filter(|point| point.names.iter().any(|name| self.names.contains(name)))
+        // RFC 5280 §6.3.3 (b) (1): of another issuer, it has to be indirect, and the certificate has to name that issuer.
+        let named = |point: &&Point| match point.crl_issuers.as_slice() {
+            [] => own,
+            names => (own || self.indirect) && names.contains(&crl_issuer),
+        };
+        let here = |point: &&Point| {
+            self.names.is_empty() || point.names.iter().any(|name| self.names.contains(name))
+        };
+        let mut points = subject.points.iter().filter(named).peekable();
+        if !own && points.peek().is_none() {
+            return Err(Gap::Issuer);
+        }
+        points
+            .filter(here)
             .map(|point| point.reasons)
             .reduce(Reasons::union)
             .map(|reasons| reasons.intersection(self.reasons))
@@ -132,6 +149,7 @@ impl fmt::Display for Scope {
         if !self.reasons.is_all() {
             limits.push(format!("only the reasons {}", self.reasons));
         }
+        limits.extend(self.indirect.then(|| "indirect".to_owned()));
         let limits = if limits.is_empty() { "no limit".to_owned() } else { limits.join("; ") };
         f.write_str(&limits)
     }

@@ -1,6 +1,7 @@
 //! Building an index: one pass over the CRL, then the layout of what was collected on the way.
 
 use super::header::Header;
+use super::issuers::{self, Attribution, Issuers};
 use super::metadata::{Beside, Metadata};
 use super::open::{Checksum, seed};
 use super::table::{Layout, Table};
@@ -161,7 +162,7 @@ impl<'a> Build<'a> {
             scan.store_in(crl.try_clone()?);
         }
         let mut table = Table::new(seed(scan.before_entries()), scan.entries_size());
-        scan.each_entry(|offset, entry| table.push(entry.serial, offset)).map_err(named)?;
+        let issuers = fill(&mut table, &mut scan).map_err(named)?;
         let scanned = scan.finish().map_err(named)?;
         let issuer = self.prove(&scanned, &name, Some(crl))?;
         if let Some(Update { delta, issuer: delta_issuer, name }) = update {
@@ -175,7 +176,7 @@ impl<'a> Build<'a> {
             let follows = if *delta_issuer == issuer.id() { follows } else { Err(DeltaError::OtherIssuer) };
             follows.map_err(|error| BuildError::Delta { input: name.clone(), error })?;
         }
-        Ok(finish(&scanned, issuer, table, update.map(|update| &update.delta), crl, file)?)
+        Ok(finish(&scanned, issuer, (table, &issuers), update.map(|update| &update.delta), crl, file)?)
     }
 
     /// Reads a CRL and proves that it is well-formed and its issuer's, without building anything. Serials that are
@@ -220,11 +221,24 @@ impl<'a> Build<'a> {
     }
 }
 
-/// Writes lines, offsets, delta and header to `file`, behind and before `crl` if that is in it.
+/// Adds all entries of a CRL to `table`. Answers whose certificates they are.
+pub(super) fn fill<R: Read>(table: &mut Table, scan: &mut Scan<R>) -> Result<Issuers, Flaw> {
+    let mut attribution = Attribution::new(scan.issuer());
+    let seed = table.seed();
+    scan.each_entry(|offset, entry| {
+        if attribution.note(offset, entry) {
+            table.reseed(issuers::seed_of(attribution.current(), seed));
+        }
+        table.push(entry.serial, offset);
+    })?;
+    Ok(attribution.issuers)
+}
+
+/// Writes lines, offsets, changes of the issuer, delta and header to `file`, behind and before `crl` if that is in it.
 fn finish(
     scanned: &Scanned,
     issuer: &Issuer,
-    table: Table,
+    (table, issuers): (Table, &Issuers),
     delta: Option<&Delta>,
     crl: &Stored,
     file: &File,
@@ -238,9 +252,11 @@ fn finish(
         checksum: Checksum::new(&scanned.frame),
         bytes: Vec::with_capacity(CHUNK),
     };
-    let Layout { home_lines, lines, offsets } =
-        table.lay_out(|offset| serial_at(crl, &crl_entries, offset), |line| out.put(&line.to_bytes()))?;
-    for offset in offsets.iter().flatten() {
+    let Layout { home_lines, lines, offsets } = table.lay_out(
+        |offset| identity_at(crl, &crl_entries, issuers, offset),
+        |line| out.put(&line.to_bytes()),
+    )?;
+    for offset in offsets.iter().flatten().chain(&issuers.changes) {
         out.put(&offset.to_le_bytes())?;
     }
     let mut header = Header {
@@ -255,6 +271,7 @@ fn finish(
         delta_size: delta.map_or(0, |delta| offset(position(delta.der.len()))),
         tbs_sha256: digest_bytes(&scanned.tbs_sha256),
         spki_sha256: issuer.id().spki_sha256,
+        issuer_changes: offset(position(issuers.changes.len())),
     };
     let mut checksum = out.finish()?;
     if let Some(delta) = delta {
@@ -301,13 +318,21 @@ impl Sections<'_> {
     }
 }
 
-/// The serial of the entry at `offset` of a CRL.
-pub(crate) fn serial_at(crl: &Stored, entries: &Range<u32>, offset: u32) -> io::Result<Vec<u8>> {
+/// What tells the entry at `offset` of a CRL apart: its serial and, if it is not of the CRL's own issuer, whose it is.
+pub(super) fn identity_at(
+    crl: &Stored,
+    entries: &Range<u32>,
+    issuers: &Issuers,
+    offset: u32,
+) -> io::Result<Vec<u8>> {
     let mut bytes = [0; entry::SERIAL_WITHIN];
     let available = length(entries.end.saturating_sub(offset)).min(bytes.len());
     let bytes = bytes.get_mut(..available).unwrap_or_default();
     crl.read_exact_at(bytes, u64::from(offset))?;
-    entry::serial(bytes)
-        .map(<[u8]>::to_vec)
-        .ok_or_else(|| io::Error::other("the CRL changed while it was indexed"))
+    let changed = || io::Error::other("the CRL changed while it was indexed");
+    let serial = entry::serial(bytes).ok_or_else(changed)?;
+    let issuer = issuers.at(crl, entries, offset).map_err(io::Error::other)?.unwrap_or_default();
+    // With the serial's length in front, no other serial and name make the same bytes.
+    let length = u8::try_from(serial.len()).map_err(io::Error::other)?;
+    Ok([&[length], serial, &issuer].concat())
 }

@@ -1,6 +1,7 @@
 //! Going through all entries of an index.
 
 use super::error::{Fault, LookupError, OpenError};
+use super::issuers::Attribution;
 use super::{Index, Revocation};
 use crate::crl::delta::Change;
 use crate::crl::scan::Scan;
@@ -21,36 +22,53 @@ pub enum EntriesError {
     /// The index is damaged.
     #[error(transparent)]
     Lookup(#[from] LookupError),
+    /// The CRL lists certificates of several issuers.
+    #[error("an indirect CRL: serial numbers alone do not tell which of its certificates they mean")]
+    Indirect,
     /// What was to be written could not be.
     #[error("cannot write: {0}")]
     Write(#[from] io::Error),
 }
 
+/// A revoked certificate.
+#[derive(Clone, Debug)]
+pub struct Revoked<'a> {
+    /// Its issuer's name (DER); `None` for the CRL's own issuer.
+    pub issuer: Option<&'a [u8]>,
+    /// Its serial number.
+    pub serial: Serial,
+    /// Since when and why.
+    pub revocation: Revocation,
+}
+
 impl Index {
-    /// Calls `visit` for each revoked serial, once, in the order of the CRL, and then for those of a delta CRL.
+    /// Calls `visit` for each revoked certificate, once, in the order of the CRL, and then for those of a delta CRL.
     ///
     /// # Errors
     /// The index is damaged, or `visit` failed.
-    pub fn each_entry<E>(&self, mut visit: impl FnMut(&Serial, &Revocation) -> Result<(), E>) -> Result<(), E>
+    pub fn each_entry<E>(&self, mut visit: impl FnMut(&Revoked<'_>) -> Result<(), E>) -> Result<(), E>
     where
         E: From<OpenError> + From<LookupError>,
     {
         let refused = |flaw: Flaw| OpenError { path: self.path.clone(), fault: Fault::from(flaw) };
         let mut scan = self.scan().map_err(refused)?;
+        let mut attribution = Attribution::new(&self.head.issuer);
         while let Some((offset, entry)) = scan.next_entry().map_err(refused)? {
             let serial = Serial::from_der_content(entry.serial)
                 .map_err(|error| refused(Flaw::new(u64::from(offset), error.into())))?;
+            attribution.note(offset, &entry);
+            let issuer = attribution.current();
             // Where the CRL repeats serials, the index has the first entry of each.
             let repeats = self.header.listed > self.header.entries
-                && self.find(&serial)?.is_none_or(|(first, _)| first != offset);
+                && self.find(issuer, &serial)?.is_none_or(|(first, _)| first != offset);
             let changed = self.delta.as_ref().is_some_and(|delta| delta.change(&serial).is_some());
             if !repeats && !changed {
-                visit(&serial, &Revocation::of(&entry))?;
+                visit(&Revoked { issuer, serial, revocation: Revocation::of(&entry) })?;
             }
         }
         for (serial, change) in self.delta.iter().flat_map(|delta| delta.changes()) {
             if let Change::Revoked(revocation) = change {
-                visit(&serial, &revocation)?;
+                visit(&Revoked { issuer: None, serial, revocation })?;
             }
         }
         Ok(())
@@ -60,11 +78,14 @@ impl Index {
     /// lower-case hexadecimal without leading zeros, and whose values are empty strings.
     ///
     /// # Errors
-    /// The index is damaged or `out` cannot be written to.
+    /// The index is damaged, its CRL lists certificates of several issuers, or `out` cannot be written to.
     pub fn write_json_cache(&self, mut out: impl Write) -> Result<(), EntriesError> {
         let mut separator = "{";
-        self.each_entry(|serial, _| {
-            write!(out, "{separator}\"{}\": \"\"", json_key(serial))?;
+        self.each_entry(|revoked| {
+            if revoked.issuer.is_some() {
+                return Err(EntriesError::Indirect);
+            }
+            write!(out, "{separator}\"{}\": \"\"", json_key(&revoked.serial))?;
             separator = ", ";
             Ok::<(), EntriesError>(())
         })?;

@@ -38,6 +38,8 @@ pub(crate) struct Header {
     pub(crate) tbs_sha256: [u8; 32],
     /// SHA-256 of the key that signed the CRL.
     pub(crate) spki_sha256: [u8; 32],
+    /// How often the issuer of the certificates changes among the entries; 0 for a CRL that is not indirect.
+    pub(crate) issuer_changes: u32,
 }
 
 impl Header {
@@ -69,9 +71,14 @@ impl Header {
         self.lane() + u64::from(self.lines) * Line::SIZE_IN_FILE
     }
 
+    /// Where the changes of the issuer start in the file.
+    pub(crate) fn issuer_changes(&self) -> u64 {
+        self.offsets() + u64::from(self.entries) * 4
+    }
+
     /// Where the delta CRL starts in the file.
     pub(crate) fn delta(&self) -> u64 {
-        self.offsets() + u64::from(self.entries) * 4
+        self.issuer_changes() + u64::from(self.issuer_changes) * 4
     }
 
     /// Bytes of the whole file.
@@ -97,6 +104,7 @@ impl Header {
         fields.put(&self.delta_size.to_le_bytes());
         fields.put(&self.tbs_sha256);
         fields.put(&self.spki_sha256);
+        fields.put(&self.issuer_changes.to_le_bytes());
         fields.bytes
     }
 
@@ -133,6 +141,7 @@ impl Header {
             delta_size: u32::from_le_bytes(fields.take()),
             tbs_sha256: fields.take(),
             spki_sha256: fields.take(),
+            issuer_changes: u32::from_le_bytes(fields.take()),
         };
         if expected != actual {
             return Err(Fault::Length { expected, actual });
@@ -154,6 +163,7 @@ impl Header {
             (self.crl_entries.start <= self.crl_entries.end, "entry range"),
             (self.crl_entries.end < self.crl_size, "entry range"),
             (self.delta_size <= MAX_DELTA_BYTES, "delta size"),
+            (self.issuer_changes <= self.listed, "issuer changes"),
         ];
         match sound.iter().find(|(holds, _)| !holds) {
             Some((_, field)) => Err(Fault::Header { field }),

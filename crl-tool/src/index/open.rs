@@ -3,6 +3,7 @@
 use super::Index;
 use super::error::{Fault, OpenError};
 use super::header::{self, Header};
+use super::issuers::Issuers;
 use super::lane::Lane;
 use super::line::Line;
 use super::metadata::Metadata;
@@ -62,16 +63,22 @@ fn read(file: File, path: &Path) -> Result<Index, Fault> {
     let mut checksum = Checksum::new(&frame);
     let lane = read_lines(&inside.file, &header, &mut checksum)?;
     let offsets = read_offsets(&inside.file, &header, &mut checksum)?;
+    let issuer_changes = read_issuer_changes(&inside.file, &header, &mut checksum)?;
     let delta = read_delta(&inside.file, &header, &mut checksum)?;
     if checksum.finish(&header) != header.checksum {
         return Err(Fault::Checksum);
     }
     let (head, tail) = frame.parse(&header)?;
+    if !issuer_changes.is_empty() && !tail.extensions.is_indirect() {
+        return Err(Fault::Header { field: "issuer changes" });
+    }
     let mut metadata = Metadata::new(&head, &tail, &header.beside());
     let delta = delta.map(|der| metadata.apply(der)).transpose()?;
     let seed = seed(&frame.before);
     let crl = beside.unwrap_or(inside);
-    Ok(Index { path: path.to_owned(), crl, header, head, metadata, seed, lane, offsets, delta })
+    let issuers = Issuers::new(&head.issuer, issuer_changes);
+    let path = path.to_owned();
+    Ok(Index { path, crl, header, head, metadata, seed, lane, offsets, issuers, delta })
 }
 
 /// Opens the CRL beside the index at `path`: a file of the same name that ends in `.crl`.
@@ -116,8 +123,8 @@ impl Frame {
     }
 }
 
-/// The sum over all of the file but the CRL's entries: the CRL before and after its entries, lines, offsets,
-/// the delta CRL, and the header (with zeroes for the sum), which a builder knows last.
+/// The sum over all of the file but the CRL's entries: the CRL before and after its entries, lines, offsets, the
+/// changes of the issuer, the delta CRL, and the header (with zeroes for the sum), which a builder knows last.
 pub(crate) struct Checksum(Xxh3);
 
 impl Checksum {
@@ -168,6 +175,19 @@ fn read_offsets(file: &File, header: &Header, checksum: &mut Checksum) -> Result
         first += offset(position(offsets.len()));
     }
     Ok(offsets)
+}
+
+/// Where the issuer of the certificates changes: each place behind the one before.
+fn read_issuer_changes(file: &File, header: &Header, checksum: &mut Checksum) -> Result<Vec<u32>, Fault> {
+    let mut bytes = vec![[0; 4]; length(header.issuer_changes)];
+    read_section(file, header.issuer_changes(), bytes.as_flattened_mut(), checksum)?;
+    let changes: Vec<u32> = bytes.into_iter().map(u32::from_le_bytes).collect();
+    let ascend = changes.is_sorted_by(|one, next| one < next);
+    if ascend && changes.iter().all(|change| header.crl_entries.contains(change)) {
+        Ok(changes)
+    } else {
+        Err(Fault::Header { field: "issuer changes" })
+    }
 }
 
 /// Fills `bytes` from the file, starting at `at`, and returns where they end.

@@ -1,7 +1,7 @@
 //! Proving an index: that its CRL is the one indexed, that the issuer signed it, and that nothing was left out.
 
 use super::Index;
-use super::build::serial_at;
+use super::build::{fill, identity_at};
 use super::error::{Fault, OpenError};
 use super::line::Line;
 use super::table::{Layout, Table};
@@ -101,7 +101,7 @@ impl Index {
     fn compare(&self) -> Result<Scanned, Fault> {
         let mut scan = self.scan()?;
         let mut table = Table::new(self.seed, scan.entries_size());
-        scan.each_entry(|offset, entry| table.push(entry.serial, offset))?;
+        let issuers = fill(&mut table, &mut scan)?;
         let scanned = scan.finish()?;
         if digest_bytes(&scanned.tbs_sha256) != self.header.tbs_sha256 {
             return Err(Fault::CrlDigest);
@@ -110,10 +110,12 @@ impl Index {
         let mut same = |line: Line| {
             if lines.next() == Some(&line.to_bytes()) { Ok(()) } else { Err(Fault::NotOfThisCrl) }
         };
-        let serial_at = |offset| Ok(serial_at(&self.crl, &self.header.crl_entries, offset)?);
-        let Layout { home_lines, lines, offsets } = table.lay_out(serial_at, &mut same)?;
+        let entries = &self.header.crl_entries;
+        let identity_at = |offset| Ok(identity_at(&self.crl, entries, &issuers, offset)?);
+        let Layout { home_lines, lines, offsets } = table.lay_out(identity_at, &mut same)?;
         let header = &self.header;
         if (scanned.entries, home_lines, lines) != (header.listed, header.home_lines, header.lines)
+            || issuers.changes != self.issuers.changes
             || !offsets.into_iter().flatten().map(u32::to_le_bytes).eq(self.offsets.iter().copied())
         {
             return Err(Fault::NotOfThisCrl);

@@ -1,19 +1,34 @@
 //! The status of a certificate, from one CRL or from several of its issuer's.
 
-use super::{Index, Lookup};
+use super::metadata::Metadata;
+use super::{Index, Lookup, Revocation};
 use crate::crl::scope::Gap;
 use crate::index::error::LookupError;
 use crate::reasons::Reasons;
 use crate::subject::Subject;
 
 impl Index {
-    /// The reasons for which absence from this CRL means that a certificate of its issuer is not revoked: all of them, if
-    /// the CRL is not limited in scope. That the issuers are the same is for the caller to know.
+    /// The reasons for which absence from this CRL means that a certificate is not revoked: all of them, if the CRL is of
+    /// the certificate's issuer and not limited in scope. Issuers are compared by name; their keys are for the caller.
     ///
     /// # Errors
     /// Why the CRL says nothing about the certificate.
     pub fn covers(&self, subject: &Subject) -> Result<Reasons, Gap> {
-        self.metadata().scope.as_ref().map_or(Ok(Reasons::ALL), |scope| scope.covers(subject))
+        let Metadata { scope, issuer_der, .. } = self.metadata();
+        match scope {
+            Some(scope) => scope.covers(subject, issuer_der),
+            None if *issuer_der == subject.issuer_der => Ok(Reasons::ALL),
+            None => Err(Gap::Issuer),
+        }
+    }
+
+    /// What the CRL lists for a certificate. Nothing means `not revoked` only where the CRL covers it
+    /// ([`Index::covers`]).
+    ///
+    /// # Errors
+    /// As [`Index::lookup`].
+    pub fn lists(&self, subject: &Subject) -> Result<Option<Revocation>, LookupError> {
+        self.listed_of(Some(&subject.issuer_der), &subject.serial)
     }
 
     /// Looks a certificate up in this CRL alone.
@@ -25,7 +40,7 @@ impl Index {
     }
 }
 
-/// Looks a certificate up in several CRLs of its issuer. Not revoked means that those which cover it are about all
+/// Looks a certificate up in several CRLs of its issuer, or of one that it names as its CRLs'. Not revoked means that those which cover it are about all
 /// reasons together, and that none lists it.
 ///
 /// # Errors
@@ -41,7 +56,7 @@ pub fn status<'a>(
         match index.covers(subject) {
             Err(why) => gap = why,
             Ok(reasons) => {
-                if let Some(revocation) = index.listed(&subject.serial)? {
+                if let Some(revocation) = index.lists(subject)? {
                     return Ok(Lookup::Revoked(revocation));
                 }
                 covered = Some(covered.unwrap_or(Reasons::NONE).union(reasons));

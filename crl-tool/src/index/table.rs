@@ -52,6 +52,15 @@ impl Table {
         }
     }
 
+    pub(crate) fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// Hashes the serials that follow under `seed`.
+    pub(crate) fn reseed(&mut self, seed: u64) {
+        self.seed = seed;
+    }
+
     /// Adds a serial. Entries come in the order of the CRL.
     #[inline]
     pub(crate) fn push(&mut self, serial: &[u8], offset: u32) {
@@ -72,8 +81,8 @@ impl Table {
         self.entries += 1;
     }
 
-    /// Lays the serials out, calling `emit` for each line. `serial_at` reads the serial of the entry at an offset;
-    /// it is asked only where fingerprints collide.
+    /// Lays the serials out, calling `emit` for each line. `serial_at` reads what tells the entry at an offset apart, its
+    /// serial and, in an indirect CRL, the issuer; it is asked only where fingerprints collide.
     pub(crate) fn lay_out<E: From<io::Error>>(
         self,
         mut serial_at: impl FnMut(u32) -> Result<Vec<u8>, E>,

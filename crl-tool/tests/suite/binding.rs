@@ -144,8 +144,17 @@ fn a_certificate_that_may_not_sign_crls_is_refused() {
     };
     let ca = make(|params| params.key_usages = vec![KeyUsagePurpose::KeyCertSign]);
     assert!(matches!(unproved(&Crl::of(&ca).signed_by(&ca), &[ca.issuer()]), VerifyError::MayNotSign));
-    let ca = make(|params| params.is_ca = IsCa::ExplicitNoCa);
+    let ca = make(|params| {
+        params.is_ca = IsCa::ExplicitNoCa;
+        params.key_usages = vec![];
+    });
     assert!(matches!(unproved(&Crl::of(&ca).signed_by(&ca), &[ca.issuer()]), VerifyError::NotACa));
+    // A certificate for signing CRLs and nothing else.
+    let ca = make(|params| {
+        params.is_ca = IsCa::ExplicitNoCa;
+        params.key_usages = vec![KeyUsagePurpose::CrlSign];
+    });
+    assert_proved(&Crl::of(&ca).signed_by(&ca), &ca);
     // RFC 5280 §6.3.3 (f): without a key usage extension, the key may sign anything.
     let ca = make(|params| params.key_usages = vec![]);
     assert_proved(&Crl::of(&ca).signed_by(&ca), &ca);

@@ -23,18 +23,31 @@ fn open(bytes: &[u8]) -> Result<Index, OpenError> {
     Index::from_file(file(bytes), Path::new("damaged"))
 }
 
+/// The same serials, of several issuers.
+fn indirect(ca: &Ca) -> Vec<u8> {
+    let of = |serial: u8, name: &str| crate::indirect::of(serial, &crate::indirect::name(name));
+    let entries = [of(1, "One"), entry(&[2], &[]), of(1, "Two"), entry(&[2], &[]), of(3, "One")];
+    crate::indirect::crl(ca, &entries)
+}
+
 #[test]
 fn every_flipped_byte_of_an_index_is_refused() {
     let ca = Ca::new();
-    let whole = index_bytes(&small(&ca), &ca);
-    open(&whole).unwrap().check_crl().unwrap();
+    for crl in [small(&ca), indirect(&ca)] {
+        refuse_every_flip(&index_bytes(&crl, &ca));
+    }
+}
+
+fn refuse_every_flip(whole: &[u8]) {
+    open(whole).unwrap().check_crl().unwrap();
     for position in 0..whole.len() {
         for flip in [0x01, 0x80, 0xff] {
-            let mut bytes = whole.clone();
+            let mut bytes = whole.to_vec();
             bytes[position] ^= flip;
             let refused = open(&bytes).and_then(|index| index.check_crl());
-            let error = refused.expect_err(&format!("byte {position} ^ {flip:#x}")).to_string();
-            assert!(error.starts_with("damaged: "), "{error}");
+            let error = refused.map_err(|error| error.to_string());
+            let named = error.as_ref().is_err_and(|error| error.starts_with("damaged: "));
+            assert!(named, "byte {position} ^ {flip:#x}: {error:?}");
         }
     }
 }
@@ -80,7 +93,7 @@ fn wrong_headers_are_refused_under_a_right_checksum() {
 }
 
 /// Writes the checksum that the bytes should have, as FORMAT.md describes it.
-fn resum(bytes: &mut [u8], crl: &[u8]) {
+pub(crate) fn resum(bytes: &mut [u8], crl: &[u8]) {
     let number =
         |at: usize| usize::try_from(u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap())).unwrap();
     let (start, end) = (number(48).min(crl.len()), number(52).min(crl.len()));

@@ -12,16 +12,18 @@ fn golden(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name)
 }
 
-fn issuers() -> Vec<Issuer> {
-    Issuer::from_file_content(&fs::read(golden("ca.pem")).unwrap()).unwrap()
+fn issuers(name: &str) -> Vec<Issuer> {
+    Issuer::from_file_content(&fs::read(golden(name)).unwrap()).unwrap()
 }
 
 #[test]
 fn indexes_have_the_same_bytes_forever() {
-    for name in ["empty", "small", "overflow"] {
+    for (name, issuer) in
+        [("empty", "ca.pem"), ("small", "ca.pem"), ("overflow", "ca.pem"), ("indirect", "indirect.pem")]
+    {
         let file = tempfile::tempfile().unwrap();
         let input = Input::open(&golden(&format!("{name}.crl"))).unwrap();
-        let built = Build::new(&issuers()).write(input, &file).unwrap();
+        let built = Build::new(&issuers(issuer)).write(input, &file).unwrap();
         let mut bytes = vec![0; usize::try_from(built.bytes).unwrap()];
         file.read_exact_at(&mut bytes, 0).unwrap();
         assert_eq!(bytes, fs::read(golden(&format!("{name}.crlx"))).unwrap(), "{name}");
@@ -55,13 +57,18 @@ fn make_the_golden_files() {
             bytes[36..40] != bytes[40..44]
         });
     write_both("overflow", &overflowing.unwrap());
+    write("indirect.pem", ca.pem().as_bytes());
+    let [one, two] = ["One", "Two"].map(crate::indirect::name);
+    let of = crate::indirect::of;
+    let indirect = [entry(&[1], &[]), of(1, &one), entry(&[2], &[reason(6)]), of(2, &two), of(3, &one)];
+    write_both("indirect", &crate::indirect::crl(&ca, &indirect));
 }
 
 #[test]
 fn the_pinned_bytes_are_read() {
     let index = Index::open(&golden("small.crlx")).unwrap();
     index.check_crl().unwrap();
-    index.verify_by(&issuers()).unwrap();
+    index.verify_by(&issuers("ca.pem")).unwrap();
     assert_eq!(index.metadata().entries, 3);
     let Lookup::Revoked(revocation) = index.lookup(&Serial::from_hex("1001").unwrap()).unwrap() else {
         panic!("not revoked");

@@ -15,6 +15,7 @@ mod docs;
 mod exactness;
 mod forge;
 mod golden;
+mod indirect;
 mod merge;
 mod rfc5280;
 mod scope;

@@ -15,12 +15,12 @@ const COMPROMISES: &[u8] = &[5, 0x60];
 /// All the others.
 const OTHERS: &[u8] = &[7, 0x1f, 0x80];
 
-fn uri(address: &str) -> Vec<u8> {
+pub(crate) fn uri(address: &str) -> Vec<u8> {
     element(0x86, &[address.as_bytes()])
 }
 
 /// The field of a distribution point's names.
-fn named(names: &[u8]) -> Vec<u8> {
+pub(crate) fn named(names: &[u8]) -> Vec<u8> {
     element(0xa0, &[&element(0xa0, &[names])])
 }
 
@@ -73,7 +73,7 @@ impl Stage {
     }
 }
 
-fn point(fields: &[&[u8]]) -> Vec<u8> {
+pub(crate) fn point(fields: &[&[u8]]) -> Vec<u8> {
     sequence(fields)
 }
 
