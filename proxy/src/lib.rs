@@ -17,6 +17,7 @@ pub mod drain;
 pub mod explain;
 pub mod forward;
 pub mod handshake;
+pub mod health;
 pub mod http1_guard;
 pub mod identify;
 pub mod metrics;

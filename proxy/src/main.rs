@@ -2,12 +2,14 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use postern::app::{Failure, check, run};
 use postern::clock::{Clock, parse_rfc3339};
 use postern::config::{Config, Log, LogFormat};
 use postern::explain::explain;
+use postern::health::{Question, ask};
 use postern::trust::certificates;
 use rustls_pki_types::UnixTime;
 
@@ -26,10 +28,11 @@ Examples:
   postern explain --config postern.toml --chain client.pem
   postern run --config postern.toml        serve until SIGTERM
   kill -HUP PID                            read certificates, trust bundle and CRL indexes again
+  postern health --config postern.toml     is it ready? Of a container: HEALTHCHECK, or ECS healthCheck
 
 Every key of the configuration can be set from the environment: POSTERN_LOG__LEVEL=debug is log.level.
-Exit codes: 0 stopped by a signal, the check passed, or the client is accepted; 1 the client is refused, or there is a problem,
-which is said on standard error; 2 wrong arguments.";
+Exit codes: 0 stopped by a signal, the check passed, the process is well, or the client is accepted; 1 the client is refused, or there
+is a problem, which is said on standard error; 2 wrong arguments.";
 
 #[derive(Subcommand)]
 enum Command {
@@ -57,6 +60,18 @@ enum Command {
         #[arg(long, value_name = "FORMAT", default_value = "text")]
         format: Format,
     },
+    /// Ask the process that runs with this configuration whether it is well: for a container's health check; exit 0 or 1
+    Health {
+        /// The TOML file; of it, admin.address is used
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        /// What to ask
+        #[arg(long, value_name = "QUESTION", default_value = "ready")]
+        ask: Question,
+        /// How long to wait for the answer
+        #[arg(long, value_name = "MS", default_value_t = 2_000)]
+        timeout_ms: u64,
+    },
     /// Check the configuration and every file that it names, and report all problems at once
     Check {
         /// The TOML file
@@ -77,6 +92,9 @@ fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Run { config, log_format } => serve(&config, log_format),
         Command::Check { config } => verify(&config),
+        Command::Health { config, ask, timeout_ms } => {
+            inquire(&config, ask, Duration::from_millis(timeout_ms))
+        }
         Command::Explain { config, chain, at, format } => tell(&config, &chain, at, format),
     };
     let failure = match outcome {
@@ -109,6 +127,18 @@ fn verify(file: &Path) -> Result<ExitCode, Failure> {
     check(&load(file)?, &Clock::system()).map_err(Failure::Invalid)?;
     say(&mut std::io::stdout(), &format!("{}: good", file.display()));
     Ok(ExitCode::SUCCESS)
+}
+
+fn inquire(file: &Path, question: Question, patience: Duration) -> Result<ExitCode, Failure> {
+    let admin = load(file)?.admin.address;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    match runtime.block_on(ask(admin, question, patience)) {
+        Ok(()) => Ok(ExitCode::SUCCESS),
+        Err(unhealthy) => {
+            say(&mut std::io::stderr(), &format!("postern: {unhealthy}"));
+            Ok(ExitCode::FAILURE)
+        }
+    }
 }
 
 fn tell(file: &Path, chain: &Path, at: Option<UnixTime>, format: Format) -> Result<ExitCode, Failure> {

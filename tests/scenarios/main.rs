@@ -10,6 +10,7 @@ mod config_errors;
 mod drain;
 mod good_client;
 mod headers;
+mod health;
 mod index_files;
 mod not_tls;
 mod open_connections;

@@ -1,0 +1,119 @@
+//! `postern health`: a container's health check that needs no shell and no curl. It asks the admin port of the process next to it.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use bytes::Bytes;
+use clap::ValueEnum;
+use http::{Request, StatusCode, header::HOST};
+use http_body_util::{BodyExt as _, Empty, Limited};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use thiserror::Error;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+/// Of an answer: it is a line of JSON.
+const MOST_BYTES: usize = 65_536;
+
+/// What is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Question {
+    /// Does it want new connections? Not while it drains
+    Ready,
+    /// Does it answer at all?
+    Live,
+}
+
+impl Question {
+    fn path(self) -> &'static str {
+        match self {
+            Self::Ready => "/readyz",
+            Self::Live => "/livez",
+        }
+    }
+}
+
+/// Why a process is not healthy.
+#[derive(Debug, Error)]
+pub enum Unhealthy {
+    /// It has no port that could be asked.
+    #[error("admin.address is {0}: give it a port, so that it can be asked")]
+    NoPort(SocketAddr),
+    /// It does not answer in time.
+    #[error("http://{address}{path}: no answer after {} ms", after.as_millis())]
+    Slow {
+        /// Who was asked.
+        address: SocketAddr,
+        /// For what.
+        path: &'static str,
+        /// For how long.
+        after: Duration,
+    },
+    /// It does not answer.
+    #[error("http://{address}{path}: {error}")]
+    Silent {
+        /// Who was asked.
+        address: SocketAddr,
+        /// For what.
+        path: &'static str,
+        /// Why not.
+        error: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// It says no.
+    #[error("http://{address}{path}: {status}: {answer}")]
+    No {
+        /// Who was asked.
+        address: SocketAddr,
+        /// For what.
+        path: &'static str,
+        /// Its answer.
+        status: StatusCode,
+        /// The rest of its answer.
+        answer: String,
+    },
+}
+
+/// Asks the process whose `admin.address` is `admin`, and waits for at most `patience`.
+///
+/// # Errors
+///
+/// Why it is not healthy.
+pub async fn ask(admin: SocketAddr, question: Question, patience: Duration) -> Result<(), Unhealthy> {
+    if admin.port() == 0 {
+        return Err(Unhealthy::NoPort(admin));
+    }
+    let (address, path) = (SocketAddr::new(reachable(admin.ip()), admin.port()), question.path());
+    let answer = timeout(patience, get(address, path)).await;
+    let answer = answer.map_err(|_elapsed| Unhealthy::Slow { address, path, after: patience })?;
+    match answer.map_err(|error| Unhealthy::Silent { address, path, error })? {
+        (StatusCode::OK, _) => Ok(()),
+        (status, body) => {
+            let answer = String::from_utf8_lossy(&body).trim_end().to_owned();
+            Err(Unhealthy::No { address, path, status, answer })
+        }
+    }
+}
+
+/// Whoever listens on every address listens on loopback.
+fn reachable(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(v4) if v4.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(v6) if v6.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        IpAddr::V4(_) | IpAddr::V6(_) => address,
+    }
+}
+
+async fn get(
+    address: SocketAddr,
+    path: &str,
+) -> Result<(StatusCode, Bytes), Box<dyn std::error::Error + Send + Sync>> {
+    let stream = TcpStream::connect(address).await?;
+    let (mut requests, connection) = http1::handshake(TokioIo::new(stream)).await?;
+    // It ends with the runtime, or with the answer.
+    tokio::spawn(connection);
+    let request = Request::get(path).header(HOST, address.to_string()).body(Empty::<Bytes>::new())?;
+    let response = requests.send_request(request).await?;
+    let status = response.status();
+    Ok((status, Limited::new(response.into_body(), MOST_BYTES).collect().await?.to_bytes()))
+}
