@@ -10,6 +10,7 @@ mod inspect;
 mod lookup;
 mod merge;
 mod style;
+mod transfer;
 mod verify;
 
 use clap::{Parser, Subcommand};
@@ -41,7 +42,9 @@ Example, from the CA's files to an answer:
   crl-tool inspect ca.crlx
   crl-tool lookup ca.crlx --cert client.pem && echo good
 
-A FILE can be `-`: standard input where it is read, standard output where it is written.
+A FILE can be `-`: standard input where it is read, standard output where it is written. A FILE that is read can also be
+an address, https://... or http://..., from which no more is taken than --max-bytes and --timeout allow. Certificates are
+not read over http: nothing would prove them.
 
 Exit codes: 0 done (lookup: not revoked), 1 revoked and 3 not covered (lookup only), 2 failed or wrong usage, and
 standard error says why.";

@@ -21,6 +21,7 @@ mod reason;
 mod reasons;
 mod serial;
 mod signature;
+mod source;
 mod subject;
 mod width;
 
@@ -44,4 +45,5 @@ pub use reason::Reason;
 pub use reasons::Reasons;
 pub use serial::{MAX_SERIAL_OCTETS, Serial, SerialError};
 pub use signature::VerifyError;
+pub use source::{DownloadFault, Location, Terms};
 pub use subject::Subject;

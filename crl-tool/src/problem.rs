@@ -1,6 +1,7 @@
 //! What can be wrong with a CRL, each with the way out.
 
 use crate::serial::SerialError;
+use crate::source::DownloadFault;
 use std::io;
 
 /// A CRL that was refused: which input, where, and why.
@@ -58,6 +59,9 @@ pub enum Problem {
     /// Reading failed.
     #[error("cannot read: {0}")]
     Io(#[source] io::Error),
+    /// The download broke off.
+    #[error(transparent)]
+    Download(DownloadFault),
     /// Nothing to read.
     #[error("the input is empty")]
     Empty,
@@ -228,6 +232,7 @@ impl Problem {
     pub fn hint(&self) -> &'static str {
         match self {
             Problem::Io(_) => "check the path, its permissions and the disk",
+            Problem::Download(fault) => fault.hint(),
             Problem::Empty | Problem::Truncated { .. } => {
                 "fetch the CRL again: the download or the copy was cut off"
             }

@@ -7,6 +7,7 @@ mod bodies;
 mod certificate_refusals;
 mod command_line;
 mod config_errors;
+mod downloads;
 mod drain;
 mod good_client;
 mod headers;

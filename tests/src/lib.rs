@@ -24,6 +24,7 @@ pub mod stage;
 pub mod tools;
 pub mod upstream;
 pub mod wait;
+pub mod web;
 
 pub use failure::{Failure, Outcome};
 

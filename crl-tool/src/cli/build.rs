@@ -4,8 +4,9 @@ use super::failure::Failure;
 use super::file::{self, Output, is_standard};
 use super::inspect;
 use super::style::Style;
+use super::transfer::Transfer;
 use clap::Args;
-use crl_tool::{Built, Index, MAX_CRL_BYTES, Metadata};
+use crl_tool::{Built, Index, Metadata};
 use std::fs::File;
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
@@ -19,7 +20,7 @@ use std::process::ExitCode;
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Build {
-    /// The CRL, DER or PEM
+    /// The CRL, DER or PEM: a file, or the address where the CA publishes it
     #[arg(long, value_name = "FILE")]
     crl: PathBuf,
 
@@ -40,23 +41,22 @@ pub(crate) struct Build {
     #[arg(long)]
     sidecar: bool,
 
-    /// Refuse larger CRLs
-    #[arg(long, value_name = "BYTES", default_value_t = MAX_CRL_BYTES)]
-    max_bytes: u32,
+    #[command(flatten)]
+    transfer: Transfer,
 }
 
 const EXAMPLES: &str = "\
 Examples:
   crl-tool build --crl ca.crl --issuer ca.pem --out ca.crlx
   crl-tool build --crl ca.crl --issuer old.pem --issuer new.pem --out ca.crlx --json ca.json
-  curl -fsS http://crl.example.com/ca.crl | crl-tool build --crl - --issuer ca.pem --out ca.crlx
+  crl-tool build --crl http://crl.example.com/ca.crl --issuer ca.pem --out ca.crlx
 
 Exit codes: 0 built, 2 failed (nothing was replaced).";
 
 impl Build {
     pub(crate) fn run(self, style: Style) -> Result<ExitCode, Failure> {
         self.refuse_shared_streams()?;
-        let issuers = file::issuers(&self.issuer)?;
+        let issuers = file::issuers(&self.issuer, &self.transfer)?;
         if self.sidecar && !same_file(&self.crl, &Index::crl_beside(&self.out)) {
             let beside = Index::crl_beside(&self.out).display().to_string();
             let message = format!("--sidecar: {} is not {beside}", self.crl.display());
@@ -65,12 +65,12 @@ impl Build {
         let out = Output::create(&self.out)?;
         let cache = self.json.as_deref().map(Output::create).transpose()?;
 
-        let build = crl_tool::Build::new(&issuers).max_bytes(self.max_bytes);
+        let build = crl_tool::Build::new(&issuers).max_bytes(self.transfer.max_bytes);
         let built = if self.sidecar {
             let crl = File::open(&self.crl).map_err(Failure::io("read", &self.crl))?;
             build.write_beside(&self.crl.display().to_string(), &crl, out.file())?
         } else {
-            build.write(file::crl(&self.crl)?, out.file())?
+            build.write(file::crl(&self.crl, &self.transfer)?, out.file())?
         };
         // What is published was opened as the proxy opens it.
         let copy = out.file().try_clone().map_err(Failure::io("read", &self.out))?;

@@ -3,6 +3,7 @@
 use super::failure::Failure;
 use super::file::{self, Output, is_standard};
 use super::style::Style;
+use super::transfer::Transfer;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use clap::{Args, ValueEnum};
@@ -36,6 +37,9 @@ pub(crate) struct Convert {
     /// Of an index with a delta CRL, which of its two CRLs
     #[arg(long, value_enum)]
     part: Option<Part>,
+
+    #[command(flatten)]
+    transfer: Transfer,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -69,7 +73,7 @@ impl Convert {
             let message = format!("{}: its name does not say what to write", self.out.display());
             Failure::new(message, "pass --to der, pem, json or json-zip")
         })?;
-        let index = file::index(&self.file)?;
+        let index = file::index(&self.file, &self.transfer)?;
         index.check_crl()?;
         let out = Output::create(&self.out)?;
         let mut writer = BufWriter::new(out.file());

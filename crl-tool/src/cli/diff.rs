@@ -4,6 +4,7 @@ use super::failure::Failure;
 use super::file;
 use super::inspect::rfc3339;
 use super::style::Style;
+use super::transfer::Transfer;
 use clap::Args;
 use crl_tool::{EntriesError, Index, Reason, Revoked, rfc4514};
 use serde_json::{Value, json};
@@ -28,6 +29,9 @@ pub(crate) struct Diff {
     /// Show every serial, too
     #[arg(long)]
     list: bool,
+
+    #[command(flatten)]
+    transfer: Transfer,
 }
 
 const EXAMPLES: &str = "\
@@ -56,7 +60,7 @@ struct Change {
 
 impl Diff {
     pub(crate) fn run(self, style: Style) -> Result<ExitCode, Failure> {
-        let (old, new) = (file::index(&self.old)?, file::index(&self.new)?);
+        let (old, new) = (file::index(&self.old, &self.transfer)?, file::index(&self.new, &self.transfer)?);
         comparable(&old, &new)?;
         let changes = |name| Changes { name, count: 0, list: self.list.then(Vec::new) };
         let mut revoked = changes("newly revoked");

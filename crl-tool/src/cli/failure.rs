@@ -1,7 +1,10 @@
 //! How a command fails: one sentence, and one that says how to go on.
 
 use super::style::Style;
-use crl_tool::{BuildError, CrlError, EntriesError, LookupError, OpenError, ProofError};
+use super::transfer;
+use crl_tool::{
+    BuildError, CrlError, DownloadFault, EntriesError, LookupError, OpenError, Problem, ProofError,
+};
 use std::io;
 use std::path::Path;
 
@@ -22,10 +25,18 @@ impl Failure {
 
     /// For `map_err`: `verb` a file failed.
     pub(crate) fn io(verb: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Failure {
-        let shown = path.display().to_string();
-        move |error| {
+        let shown = transfer::name(path);
+        move |error: io::Error| {
+            if let Some(Problem::Download(fault)) = error.get_ref().and_then(|inner| inner.downcast_ref()) {
+                return Failure::download(&shown, fault);
+            }
             Failure::new(format!("{shown}: cannot {verb}: {error}"), "check the path and its permissions")
         }
+    }
+
+    /// A download failed.
+    pub(crate) fn download(shown: &str, fault: &DownloadFault) -> Failure {
+        Failure::new(format!("{shown}: {fault}"), fault.hint())
     }
 
     /// Prints it to standard error.

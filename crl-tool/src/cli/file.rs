@@ -1,6 +1,7 @@
-//! File arguments, any of which may be `-`.
+//! File arguments, any of which may be `-`, or an address where a file is read.
 
 use super::failure::Failure;
+use super::transfer::{self, Transfer};
 use crl_tool::{Draft, Index, Input, Issuer};
 use std::fs::File;
 use std::io::{self, BufRead, Read, Seek, SeekFrom, Write};
@@ -22,15 +23,15 @@ pub(crate) enum Either {
 
 impl Either {
     /// Opens a file and looks what it is.
-    pub(crate) fn open(path: &Path) -> Result<Either, Failure> {
-        if is_standard(path) {
+    pub(crate) fn open(path: &Path, transfer: &Transfer) -> Result<Either, Failure> {
+        if let Some((name, mut stream)) = stream(path, transfer.index(path)?) {
             let mut first = Vec::new();
-            io::stdin().take(8).read_to_end(&mut first).map_err(Failure::io("read", path))?;
-            let whole = io::Cursor::new(first.clone()).chain(io::stdin());
+            (&mut stream).take(8).read_to_end(&mut first).map_err(Failure::io("read", path))?;
+            let whole = io::Cursor::new(first.clone()).chain(stream);
             return if Index::is_index(&first) {
-                index_of_stream(whole).map(|index| Either::Index(Box::new(index)))
+                index_of_stream(path, whole).map(|index| Either::Index(Box::new(index)))
             } else {
-                Ok(Either::Crl(Input::from_reader("standard input", whole)))
+                Ok(Either::Crl(Input::from_reader(&name, whole)))
             };
         }
         let mut first = Vec::new();
@@ -44,22 +45,37 @@ impl Either {
     }
 }
 
+/// What is read from its beginning to its end, with its name: standard input, or a download. `None`: a file.
+fn stream(path: &Path, download: Option<Box<dyn Read>>) -> Option<(String, Box<dyn Read>)> {
+    if is_standard(path) {
+        return Some(("standard input".to_owned(), Box::new(io::stdin())));
+    }
+    download.map(|download| (transfer::name(path), download))
+}
+
 /// Opens an index, or says that a file is none.
-pub(crate) fn index(path: &Path) -> Result<Index, Failure> {
-    if is_standard(path) { index_of_stream(io::stdin()) } else { Ok(Index::open(path)?) }
+pub(crate) fn index(path: &Path, transfer: &Transfer) -> Result<Index, Failure> {
+    match stream(path, transfer.index(path)?) {
+        Some((_, stream)) => index_of_stream(path, stream),
+        None => Ok(Index::open(path)?),
+    }
 }
 
 /// An index is read at many places, so that one from a stream goes to a temporary file first.
-fn index_of_stream(mut stream: impl Read) -> Result<Index, Failure> {
-    let name = Path::new("standard input");
+fn index_of_stream(path: &Path, mut stream: impl Read) -> Result<Index, Failure> {
+    let name = if is_standard(path) { "standard input".to_owned() } else { transfer::name(path) };
+    let name = Path::new(&name);
     let mut file = tempfile::tempfile().map_err(Failure::io("copy to a temporary file", name))?;
     io::copy(&mut stream, &mut file).map_err(Failure::io("copy to a temporary file", name))?;
     Ok(Index::from_file(file, name)?)
 }
 
 /// Opens the CRL that a command reads.
-pub(crate) fn crl(path: &Path) -> Result<Input, Failure> {
-    if is_standard(path) { Ok(Input::stdin()) } else { Ok(Input::open(path)?) }
+pub(crate) fn crl(path: &Path, transfer: &Transfer) -> Result<Input, Failure> {
+    match stream(path, transfer.crl(path)?) {
+        Some((name, stream)) => Ok(Input::from_reader(&name, stream)),
+        None => Ok(Input::open(path)?),
+    }
 }
 
 /// The lines of a text file.
@@ -73,28 +89,30 @@ pub(crate) fn lines(path: &Path) -> Result<impl Iterator<Item = io::Result<Strin
 }
 
 /// Reads a file with certificates as a whole.
-pub(crate) fn certificates(path: &Path) -> Result<Vec<u8>, Failure> {
+pub(crate) fn certificates(path: &Path, transfer: &Transfer) -> Result<Vec<u8>, Failure> {
     let mut content = Vec::new();
-    let read = if is_standard(path) {
-        io::stdin().take(CERTIFICATES_LIMIT + 1).read_to_end(&mut content)
-    } else {
-        File::open(path).and_then(|file| file.take(CERTIFICATES_LIMIT + 1).read_to_end(&mut content))
+    let read = match stream(path, transfer.authentic(path, CERTIFICATES_LIMIT)?) {
+        Some((_, stream)) => stream.take(CERTIFICATES_LIMIT + 1).read_to_end(&mut content),
+        None => File::open(path).and_then(|file| file.take(CERTIFICATES_LIMIT + 1).read_to_end(&mut content)),
     };
     match read.map(u64::try_from).map_err(Failure::io("read", path))? {
         Ok(length) if length <= CERTIFICATES_LIMIT => Ok(content),
         _ => Err(Failure::new(
-            format!("{}: over 16 MiB of certificates", path.display()),
+            format!("{}: over 16 MiB of certificates", transfer::name(path)),
             "pass a file with the CA's certificate only",
         )),
     }
 }
 
 /// Reads the certificates of all `--issuer` files.
-pub(crate) fn issuers(paths: &[PathBuf]) -> Result<Vec<Issuer>, Failure> {
+pub(crate) fn issuers(paths: &[PathBuf], transfer: &Transfer) -> Result<Vec<Issuer>, Failure> {
     let mut issuers = Vec::new();
     for path in paths {
-        let found = Issuer::from_file_content(&certificates(path)?).map_err(|error| {
-            Failure::new(format!("{}: {error}", path.display()), "pass the CA's certificate as PEM or DER")
+        let found = Issuer::from_file_content(&certificates(path, transfer)?).map_err(|error| {
+            Failure::new(
+                format!("{}: {error}", transfer::name(path)),
+                "pass the CA's certificate as PEM or DER",
+            )
         })?;
         issuers.extend(found);
     }

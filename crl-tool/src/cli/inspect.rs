@@ -3,6 +3,7 @@
 use super::failure::Failure;
 use super::file;
 use super::style::Style;
+use super::transfer::Transfer;
 use clap::Args;
 use crl_tool::Metadata;
 use serde_json::json;
@@ -18,6 +19,9 @@ pub(crate) struct Inspect {
     /// The index
     #[arg(value_name = "FILE.crlx")]
     file: PathBuf,
+
+    #[command(flatten)]
+    transfer: Transfer,
 }
 
 const EXAMPLES: &str = "\
@@ -32,7 +36,7 @@ Exit codes: 0 shown, 2 failed.";
 
 impl Inspect {
     pub(crate) fn run(self, style: Style) -> Result<ExitCode, Failure> {
-        let index = file::index(&self.file)?;
+        let index = file::index(&self.file, &self.transfer)?;
         index.check_crl()?;
         let lines: Vec<String> = fields(index.metadata())
             .into_iter()

@@ -4,6 +4,7 @@ use super::failure::Failure;
 use super::file;
 use super::inspect::rfc3339;
 use super::style::Style;
+use super::transfer::Transfer;
 use clap::Args;
 use crl_tool::{Gap, Index, Lookup as Answer, Reason, Serial, Subject};
 use serde_json::json;
@@ -23,6 +24,9 @@ pub(crate) struct Lookup {
 
     #[command(flatten)]
     certificate: Certificate,
+
+    #[command(flatten)]
+    transfer: Transfer,
 }
 
 #[derive(Debug, Args)]
@@ -58,7 +62,8 @@ const NOT_COVERED: u8 = 3;
 
 impl Lookup {
     pub(crate) fn run(self, style: Style) -> Result<ExitCode, Failure> {
-        let indexes = self.files.iter().map(|path| file::index(path)).collect::<Result<Vec<_>, _>>()?;
+        let indexes =
+            self.files.iter().map(|path| file::index(path, &self.transfer)).collect::<Result<Vec<_>, _>>()?;
         same_issuer(&indexes)?;
         let answers = match &self.certificate {
             Certificate { serial: Some(hex), .. } => {
@@ -72,7 +77,7 @@ impl Lookup {
                 serials(path)?.into_iter().map(ask).collect::<Result<_, Failure>>()?
             }
             Certificate { cert: Some(path), .. } => {
-                let subject = subject(path, &indexes)?;
+                let subject = subject(path, &indexes, &self.transfer)?;
                 vec![(subject.serial, crl_tool::status(&indexes, &subject)?)]
             }
             Certificate { .. } => {
@@ -160,8 +165,8 @@ fn by_serial(indexes: &[Index], serial: &Serial) -> Result<Answer, Failure> {
 }
 
 /// The certificate at `path`, which must be of the indexes' issuer.
-fn subject(path: &Path, indexes: &[Index]) -> Result<Subject, Failure> {
-    let content = file::certificates(path)?;
+fn subject(path: &Path, indexes: &[Index], transfer: &Transfer) -> Result<Subject, Failure> {
+    let content = file::certificates(path, transfer)?;
     let refused = |message: String, hint| Failure::new(format!("{}: {message}", path.display()), hint);
     let subject = Subject::from_file_content(&content)
         .map_err(|error| refused(error.to_string(), "pass a certificate as PEM or DER"))?;

@@ -4,8 +4,9 @@ use super::build::{json, summary};
 use super::failure::Failure;
 use super::file::{self, Either, Output, is_standard};
 use super::style::Style;
+use super::transfer::Transfer;
 use clap::Args;
-use crl_tool::{Build, Index, Input, MAX_CRL_BYTES};
+use crl_tool::{Build, Index, Input};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -33,9 +34,8 @@ pub(crate) struct Merge {
     #[arg(long, value_name = "FILE.crlx")]
     out: PathBuf,
 
-    /// Refuse larger complete CRLs
-    #[arg(long, value_name = "BYTES", default_value_t = MAX_CRL_BYTES)]
-    max_bytes: u32,
+    #[command(flatten)]
+    transfer: Transfer,
 }
 
 const EXAMPLES: &str = "\
@@ -51,17 +51,17 @@ impl Merge {
         if inputs.filter(|path| is_standard(path)).count() > 1 {
             return Err(Failure::new("`-` twice for one stream", "name files for all but one of them"));
         }
-        let issuers = file::issuers(&self.issuer)?;
-        let base = match Either::open(&self.base)? {
+        let issuers = file::issuers(&self.issuer, &self.transfer)?;
+        let base = match Either::open(&self.base, &self.transfer)? {
             Either::Crl(input) => input,
             Either::Index(index) => {
                 let crl = index.crl().map_err(Failure::io("read", &self.base))?;
                 Input::from_reader(&self.base.display().to_string(), crl)
             }
         };
-        let delta = file::crl(&self.delta)?;
+        let delta = file::crl(&self.delta, &self.transfer)?;
         let out = Output::create(&self.out)?;
-        let built = Build::new(&issuers).max_bytes(self.max_bytes).merge(base, delta, out.file())?;
+        let built = Build::new(&issuers).max_bytes(self.transfer.max_bytes).merge(base, delta, out.file())?;
         // What is published was opened as the proxy opens it.
         let copy = out.file().try_clone().map_err(Failure::io("read", &self.out))?;
         Index::from_file(copy, &self.out)?;

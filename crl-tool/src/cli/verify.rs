@@ -4,8 +4,9 @@ use super::failure::Failure;
 use super::file::{self, Either};
 use super::inspect;
 use super::style::Style;
+use super::transfer::Transfer;
 use clap::Args;
-use crl_tool::{Build, MAX_CRL_BYTES};
+use crl_tool::Build;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -24,9 +25,8 @@ pub(crate) struct Verify {
     #[arg(long, value_name = "CA.pem", required = true)]
     issuer: Vec<PathBuf>,
 
-    /// Refuse larger CRLs
-    #[arg(long, value_name = "BYTES", default_value_t = MAX_CRL_BYTES)]
-    max_bytes: u32,
+    #[command(flatten)]
+    transfer: Transfer,
 }
 
 const EXAMPLES: &str = "\
@@ -38,9 +38,11 @@ Exit codes: 0 proved, 2 not proved.";
 
 impl Verify {
     pub(crate) fn run(self, style: Style) -> Result<ExitCode, Failure> {
-        let issuers = file::issuers(&self.issuer)?;
-        let (what, metadata) = match Either::open(&self.file)? {
-            Either::Crl(input) => ("CRL", Build::new(&issuers).max_bytes(self.max_bytes).check(input)?),
+        let issuers = file::issuers(&self.issuer, &self.transfer)?;
+        let (what, metadata) = match Either::open(&self.file, &self.transfer)? {
+            Either::Crl(input) => {
+                ("CRL", Build::new(&issuers).max_bytes(self.transfer.max_bytes).check(input)?)
+            }
             Either::Index(index) => {
                 index.verify_by(&issuers)?;
                 ("index", index.metadata().clone())

@@ -1,0 +1,68 @@
+//! The options of commands that read files, which may be elsewhere.
+
+use super::failure::Failure;
+use clap::Args;
+use clap::value_parser;
+use crl_tool::{Location, MAX_CRL_BYTES, Terms};
+use std::io::Read;
+use std::path::Path;
+use std::time::Duration;
+
+/// How much is read, and for how long.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct Transfer {
+    /// Refuse larger CRLs
+    #[arg(long, value_name = "BYTES", default_value_t = MAX_CRL_BYTES)]
+    pub(crate) max_bytes: u32,
+
+    /// Give a download up that takes longer
+    #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = value_parser!(u64).range(1..=86_400))]
+    timeout: u64,
+}
+
+/// What a file of some bytes may take as PEM, text around it included: its third more, line ends, and some room.
+const AS_PEM: (u64, u64) = (2, 1 << 16);
+/// What an index may have beside its CRL: less than the CRL itself, as an entry takes at least 20 bytes there and less
+/// than 10 here, and a delta CRL.
+const AS_INDEX: (u64, u64) = (2, 32 << 20);
+
+impl Transfer {
+    /// A CRL that is elsewhere; `None` if `path` is a file's.
+    pub(crate) fn crl(&self, path: &Path) -> Result<Option<Box<dyn Read>>, Failure> {
+        self.start(path, self.times(AS_PEM), false)
+    }
+
+    /// A CRL or an index that is elsewhere; `None` if `path` is a file's.
+    pub(crate) fn index(&self, path: &Path) -> Result<Option<Box<dyn Read>>, Failure> {
+        self.start(path, self.times(AS_INDEX), false)
+    }
+
+    /// A file of at most `max_bytes`, whose content will be believed, that is elsewhere; `None` if `path` is a file's.
+    pub(crate) fn authentic(&self, path: &Path, max_bytes: u64) -> Result<Option<Box<dyn Read>>, Failure> {
+        self.start(path, max_bytes, true)
+    }
+
+    fn times(&self, (factor, more): (u64, u64)) -> u64 {
+        u64::from(self.max_bytes) * factor + more
+    }
+
+    fn start(
+        &self,
+        path: &Path,
+        max_bytes: u64,
+        authenticated: bool,
+    ) -> Result<Option<Box<dyn Read>>, Failure> {
+        let failure = |fault| Failure::download(&name(path), &fault);
+        let Some(location) = Location::named_by(path).map_err(failure)? else { return Ok(None) };
+        let terms = Terms { max_bytes, timeout: Duration::from_secs(self.timeout), authenticated };
+        location.open(&terms).map(Some).map_err(failure)
+    }
+}
+
+/// What stands for an input in errors and answers: an address without secrets, or the path.
+pub(crate) fn name(path: &Path) -> String {
+    match Location::named_by(path) {
+        Ok(Some(location)) => location.to_string(),
+        Ok(None) | Err(_) => path.display().to_string(),
+    }
+}

@@ -1,0 +1,124 @@
+//! Addresses, as users write them where a file could stand.
+
+use super::fault::DownloadFault;
+use std::fmt;
+use std::path::Path;
+
+/// Something that is not a file of this machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Location {
+    /// `https://…` or `http://…`.
+    Web {
+        /// The address, which may hold secrets: show the location instead.
+        url: String,
+    },
+    /// `s3://bucket/key`.
+    S3 {
+        /// The bucket.
+        bucket: String,
+        /// The key, as it is: nothing in it is decoded.
+        key: String,
+    },
+}
+
+impl Location {
+    /// The location that `path` names; `None` if it is the path of a file.
+    ///
+    /// # Errors
+    /// It has a scheme, but no location of a kind that is read here.
+    pub fn named_by(path: &Path) -> Result<Option<Location>, DownloadFault> {
+        let Some((scheme, rest)) = path.to_str().and_then(|text| text.split_once("://")) else {
+            return Ok(None);
+        };
+        if scheme.is_empty() || !scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c)) {
+            return Ok(None);
+        }
+        match scheme.to_ascii_lowercase().as_str() {
+            scheme @ ("http" | "https") if rest.starts_with(|c: char| c.is_alphanumeric() || c == '[') => {
+                Ok(Some(Location::Web { url: format!("{scheme}://{rest}") }))
+            }
+            "http" | "https" => Err(DownloadFault::Address("it names no host")),
+            "s3" => match rest.split_once('/') {
+                Some((bucket, key)) if !bucket.is_empty() && !key.is_empty() => {
+                    Ok(Some(Location::S3 { bucket: bucket.to_owned(), key: key.to_owned() }))
+                }
+                _ => Err(DownloadFault::Address("s3://BUCKET/KEY has both")),
+            },
+            _ => Err(DownloadFault::Scheme),
+        }
+    }
+}
+
+/// Without what may be a secret: a password, or a query, which is where presigned addresses carry their signature.
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Location::Web { url } => f.write_str(&without_secrets(url)),
+            Location::S3 { bucket, key } => write!(f, "s3://{bucket}/{key}"),
+        }
+    }
+}
+
+/// `url` with neither user nor query.
+pub(super) fn without_secrets(url: &str) -> String {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
+    let (authority, path) = match rest.find(['/', '?', '#']) {
+        Some(end) => rest.split_at(end),
+        None => (rest, ""),
+    };
+    let host = authority.rsplit_once('@').map_or(authority, |(_user, host)| host);
+    match path.split_once(['?', '#']) {
+        Some((path, _secret)) => format!("{scheme}://{host}{path}?..."),
+        None => format!("{scheme}://{host}{path}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(text: &str) -> Result<Option<Location>, DownloadFault> {
+        Location::named_by(Path::new(text))
+    }
+
+    #[test]
+    fn files_stay_files() {
+        for file in
+            ["ca.crl", "-", "/tmp/ca.crl", "c:ca.crl", "./http://example.com/ca.crl", "://x", "http:/x"]
+        {
+            assert_eq!(named(file).unwrap(), None, "{file}");
+        }
+    }
+
+    #[test]
+    fn addresses_are_told_apart() {
+        let web = |url: &str| Location::Web { url: url.to_owned() };
+        assert_eq!(
+            named("HTTP://crl.example.com/ca.crl").unwrap(),
+            Some(web("http://crl.example.com/ca.crl"))
+        );
+        assert_eq!(named("https://[::1]:8443/").unwrap(), Some(web("https://[::1]:8443/")));
+        let object = Location::S3 { bucket: "crls".to_owned(), key: "crl/a b%20c//d.crl".to_owned() };
+        assert_eq!(named("s3://crls/crl/a b%20c//d.crl").unwrap(), Some(object));
+    }
+
+    #[test]
+    fn other_addresses_are_refused() {
+        assert!(matches!(named("ldap://directory/cn=CA"), Err(DownloadFault::Scheme)));
+        for address in ["http://", "https:///ca.crl", "s3://", "s3://bucket", "s3://bucket/", "s3:///key"] {
+            assert!(matches!(named(address), Err(DownloadFault::Address(_))), "{address}");
+        }
+    }
+
+    #[test]
+    fn secrets_are_not_shown() {
+        for (url, shown) in [
+            ("https://u:p@example.com/ca.crl", "https://example.com/ca.crl"),
+            ("https://example.com/ca.crl?X-Amz-Signature=1", "https://example.com/ca.crl?..."),
+            ("https://example.com?token=1", "https://example.com?..."),
+            ("https://example.com/@me#token", "https://example.com/@me?..."),
+        ] {
+            assert_eq!(Location::Web { url: url.to_owned() }.to_string(), shown);
+        }
+    }
+}
