@@ -54,6 +54,9 @@ pub struct Line<'a> {
     /// `1.2` or `1.3`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls: Option<&'static str>,
+    /// The name of the route that the request took.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub route: Option<&'a str>,
     /// The request itself.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub http: Option<Http<'a>>,

@@ -23,12 +23,15 @@ use crate::drain::{Drain, Phase};
 use crate::forward::Forwarder;
 use crate::metrics::Metrics;
 use crate::proxy_protocol::Origin;
+use crate::routes::Routes;
 use crate::trust::TrustStore;
 
 /// What all connections share.
 pub struct App {
     /// The configuration.
     pub config: Config,
+    /// Which requests go where.
+    pub routes: Routes,
     /// Who is believed, and who is out.
     pub trust: TrustStore,
     /// What is counted.
@@ -91,7 +94,7 @@ pub fn check(config: &Config, clock: &Clock) -> Result<(TrustStore, Forwarder), 
         (Ok(trust), Ok(forwarder)) => Ok((trust, forwarder)),
         (trust, forwarder) => {
             let mut problems = trust.err().unwrap_or_default();
-            problems.extend(forwarder.err());
+            problems.extend(forwarder.err().unwrap_or_default());
             Err(problems)
         }
     }
@@ -119,6 +122,7 @@ pub fn run(config: Config, clock: Clock) -> Result<(), Failure> {
     let access_log = AccessLog::start(config.log.format, metrics.clone())?;
     let app = Arc::new(App {
         slots: Arc::new(Slots::new(config.limits.max_connections)),
+        routes: Routes::new(&config.routes),
         config,
         trust,
         metrics,

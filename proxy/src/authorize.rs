@@ -7,12 +7,20 @@ use rustls_pki_types::UnixTime;
 
 use crate::config::Limits;
 use crate::refusal::Refusal;
+use crate::routes::{Routed, Routes};
 use crate::trust::{Standing, Trust, TrustBundle, VerifiedPath};
 
-/// The right to forward one request. Only [`Client::authorize`] makes one, and forwarding takes one.
+/// The right to forward one request by one route. Only [`Client::authorize`] makes one, and forwarding takes one.
 #[derive(Debug)]
-pub struct Permit {
-    _private: (),
+pub struct Permit<'a> {
+    routed: Routed<'a>,
+}
+
+impl<'a> Permit<'a> {
+    /// The route.
+    pub fn routed(&self) -> Routed<'a> {
+        self.routed
+    }
 }
 
 /// A client on its connection: the path that proves who it is, and what the last look at the trust in force said of it.
@@ -22,12 +30,14 @@ pub struct Client {
     standing: Standing,
     generation: u64,
     bundle: Arc<TrustBundle>,
+    /// The name that the connection is for (SNI), in lower case.
+    server_name: Option<Box<str>>,
 }
 
 impl Client {
     /// The client of a handshake that was made under `trust`.
-    pub fn new(path: VerifiedPath, standing: Standing, trust: &Trust) -> Self {
-        Self { path, standing, generation: trust.generation, bundle: trust.bundle.clone() }
+    pub fn new(path: VerifiedPath, standing: Standing, trust: &Trust, server_name: Option<Box<str>>) -> Self {
+        Self { path, standing, generation: trust.generation, bundle: trust.bundle.clone(), server_name }
     }
 
     /// Whether the client is still good. Costs two comparisons while nothing changed since the last look.
@@ -56,16 +66,18 @@ impl Client {
     /// # Errors
     ///
     /// The refusal that is the answer to the request.
-    pub fn authorize<B>(
+    pub fn authorize<'a, B>(
         &mut self,
         request: &Request<B>,
         limits: &Limits,
+        routes: &'a Routes,
         trust: &Trust,
         now: UnixTime,
-    ) -> Result<Permit, Refusal> {
+    ) -> Result<Permit<'a>, Refusal> {
         self.check(trust, now)?;
         check_shape(request, limits)?;
-        Ok(Permit { _private: () })
+        let routed = routes.find(request, self.server_name.as_deref())?;
+        Ok(Permit { routed })
     }
 
     /// Until when the last look holds if the trust in force stays.

@@ -4,12 +4,14 @@ mod admin;
 mod drain;
 mod environment;
 mod fields;
+mod file;
 mod identity_headers;
 mod limits;
 mod listen;
 mod log;
 mod proxy_protocol;
 mod revocation;
+mod route;
 mod section;
 mod server;
 mod spelling;
@@ -24,12 +26,14 @@ pub use self::admin::Admin;
 pub use self::drain::Drain;
 use self::fields::Fields;
 pub use self::fields::Invalid;
+pub use self::file::File;
 pub use self::identity_headers::{IdentityHeaders, SubjectHeader};
 pub use self::limits::Limits;
 pub use self::listen::Listen;
 pub use self::log::{Log, LogFormat};
 pub use self::proxy_protocol::{ProxyProtocol, ProxyVersions, Untrusted};
 pub use self::revocation::{Depth, Revocation};
+pub use self::route::{HostPattern, Route};
 use self::section::Section;
 pub use self::server::{ClientAuth, Tls};
 pub use self::upstream::Upstream;
@@ -45,8 +49,10 @@ pub struct Config {
     pub client_auth: ClientAuth,
     /// Who is out.
     pub revocation: Revocation,
-    /// Where requests go.
-    pub upstream: Upstream,
+    /// Which requests go where. At least one.
+    pub routes: Vec<Route>,
+    /// Where requests go, each place once.
+    pub upstreams: Vec<Upstream>,
     /// What the upstream is told about the client.
     pub identity_headers: IdentityHeaders,
     /// How much of everything.
@@ -99,12 +105,14 @@ impl Config {
     }
 
     fn read(root: &mut Section<'_>) -> Self {
+        let (routes, upstreams) = route::read(root);
         Self {
             listen: Listen::read(&mut root.section("listen")),
             tls: Tls::read(&mut root.section("tls")),
             client_auth: ClientAuth::read(&mut root.section("client_auth")),
             revocation: Revocation::read(&mut root.section("revocation")),
-            upstream: Upstream::read(&mut root.section("upstream")),
+            routes,
+            upstreams,
             identity_headers: IdentityHeaders::read(&mut root.section("identity_headers")),
             limits: Limits::read(&mut root.section("limits")),
             drain: Drain::read(&mut root.section("drain")),
@@ -136,6 +144,13 @@ mod tests {
         Config::from_document(text.parse().unwrap(), [], Path::new("/etc/postern"))
     }
 
+    impl Config {
+        /// The least configuration, with these routes.
+        pub(crate) fn with_routes(routes: &str) -> Self {
+            load(&format!("{LEAST}{routes}")).unwrap().0
+        }
+    }
+
     #[test]
     fn the_example_says_what_the_defaults_are() {
         assert_eq!(load(EXAMPLE).unwrap().0, load(LEAST).unwrap().0);
@@ -148,8 +163,19 @@ mod tests {
             .lines()
             .map(|line| line.strip_prefix("#: ").unwrap_or(line))
             .fold(String::new(), |text, line| text + line + "\n");
-        let (_, known) = load(LEAST).unwrap();
-        let shown: BTreeSet<String> = fields::leaves("", &uncommented.parse().unwrap()).into_iter().collect();
+        let (_, mut known) = load(LEAST).unwrap();
+        // What a route's upstream may set is shown once.
+        let inherited = known
+            .iter()
+            .filter_map(|key| Some(format!("route.{key}")).filter(|_| key.starts_with("upstream.")));
+        for key in inherited.collect::<Vec<_>>() {
+            known.remove(&key);
+        }
+        let shown: BTreeSet<String> = fields::leaves("", &uncommented.parse().unwrap())
+            .iter()
+            .map(|key| fields::without_numbers(key))
+            .filter(|key| !key.starts_with("route.upstream."))
+            .collect();
         assert_eq!(shown, known);
     }
 
@@ -161,11 +187,11 @@ mod tests {
         assert_eq!(
             keys,
             [
+                "upstream.address",
                 "tls.certificate",
                 "tls.private_key",
                 "client_auth.trust_bundle",
                 "revocation.indexes",
-                "upstream.address",
                 "limits.header_bytes",
                 "limits.header_byte"
             ]
@@ -191,10 +217,10 @@ mod tests {
     fn host_and_server_name_follow_from_the_address() {
         let text = LEAST.replace("host = \"abcde12345.execute-api.eu-west-1.amazonaws.com\"", "");
         let config = load(&text).unwrap().0;
-        assert!(config.upstream.host.to_str().unwrap().starts_with("vpce-0123"));
-        assert_eq!(config.upstream.server_name.to_str(), config.upstream.host.to_str().unwrap());
+        assert!(config.upstreams[0].host.to_str().unwrap().starts_with("vpce-0123"));
+        assert_eq!(config.upstreams[0].server_name.to_str(), config.upstreams[0].host.to_str().unwrap());
 
         let config = load(&text.replace(":443", ":8443")).unwrap().0;
-        assert!(config.upstream.host.to_str().unwrap().ends_with(":8443"));
+        assert!(config.upstreams[0].host.to_str().unwrap().ends_with(":8443"));
     }
 }

@@ -108,13 +108,14 @@ pub async fn serve(mut stream: TcpStream, address: SocketAddr, slot: Slot, worke
 
     let (_, tls) = stream.get_ref();
     let http2 = tls.alpn_protocol() == Some(b"h2");
+    let server_name = tls.server_name().map(Into::into);
     let tls = if tls.protocol_version() == Some(rustls::ProtocolVersion::TLSv1_3) { "1.3" } else { "1.2" };
     let identity_headers = IdentityHeaderValues::new(&identity, &path, &app.config.identity_headers);
     let session = Arc::new(Session {
         id,
         identity,
         tls,
-        client: Mutex::new(Client::new(path, standing, &trust)),
+        client: Mutex::new(Client::new(path, standing, &trust, server_name)),
         identity_headers,
         guard: Guard::default(),
         requests: AtomicU64::new(0),
@@ -176,6 +177,7 @@ pub fn refuse_connection(
         leaf,
         spiffe_id: None,
         tls: None,
+        route: None,
         http: None,
     });
 }
@@ -203,7 +205,7 @@ impl Session {
                 record.unread();
                 Err(refusal)
             }
-            None => self.forward(request, &record).await,
+            None => self.forward(request, &mut record).await,
         };
         let response = match answer {
             Ok(response) => {
@@ -226,13 +228,15 @@ impl Session {
     async fn forward(
         &self,
         request: Request<Incoming>,
-        record: &Record,
+        record: &mut Record,
     ) -> Result<Response<ResponseBody>, Refusal> {
         let app = self.app();
         let permit = {
             let mut client = self.client.lock().unwrap_or_else(PoisonError::into_inner);
-            client.authorize(&request, &app.config.limits, &app.trust.current(), app.clock.now())?
+            let (limits, trust) = (&app.config.limits, app.trust.current());
+            client.authorize(&request, limits, &app.routes, &trust, app.clock.now())?
         };
+        record.routed(permit.routed().route);
         self.worker.forwarder.forward(permit, request, &self.identity_headers, &record.progress).await
     }
 

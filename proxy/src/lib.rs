@@ -25,4 +25,6 @@ pub mod problem;
 pub mod proxy_protocol;
 pub mod record;
 pub mod refusal;
+pub mod routes;
+pub mod target;
 pub mod trust;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::{Parser, Subcommand, ValueEnum};
 use postern::app::{Failure, check, run};
 use postern::clock::{Clock, parse_rfc3339};
-use postern::config::{Config, Log, LogFormat};
+use postern::config::{Config, File, Log, LogFormat};
 use postern::explain::explain;
 use postern::health::{Question, ask};
 use postern::trust::certificates;
@@ -143,7 +143,8 @@ fn inquire(file: &Path, question: Question, patience: Duration) -> Result<ExitCo
 
 fn tell(file: &Path, chain: &Path, at: Option<UnixTime>, format: Format) -> Result<ExitCode, Failure> {
     let config = load(file)?;
-    let chain = certificates("--chain", chain).map_err(|problem| Failure::Invalid(vec![problem]))?;
+    let chain =
+        certificates(&File::new("--chain", chain)).map_err(|problem| Failure::Invalid(vec![problem]))?;
     let at = at.unwrap_or_else(|| Clock::system().now());
     let explanation = explain(&config, &chain, at).map_err(Failure::Invalid)?;
     let text = match format {

@@ -32,12 +32,21 @@ pub fn response(refusal: &Refusal, id: &str, version: Version) -> Response<Respo
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if status == StatusCode::METHOD_NOT_ALLOWED {
         // RFC 9110 §15.5.6 wants the list.
-        headers.insert(ALLOW, HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"));
+        headers.insert(ALLOW, allow(refusal));
     }
     if refusal.ends_connection(version) && version != Version::HTTP_2 {
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
     response
+}
+
+fn allow(refusal: &Refusal) -> HeaderValue {
+    if let Refusal::MethodNotAllowed { allowed, .. } = refusal
+        && let Ok(allowed) = HeaderValue::from_str(allowed)
+    {
+        return allowed;
+    }
+    HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")
 }
 
 fn title(status: StatusCode) -> &'static str {

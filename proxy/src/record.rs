@@ -14,6 +14,7 @@ use crate::access_log::{Http, Line};
 use crate::connection::Session;
 use crate::forward::{Progress, ResponseBody, describe};
 use crate::refusal::Refusal;
+use crate::routes::Route;
 
 /// Now, for a log line.
 pub fn timestamp() -> String {
@@ -30,6 +31,8 @@ pub struct Record {
     method: Method,
     uri: Uri,
     version: Version,
+    /// The number of its route, once that is known.
+    route: Option<usize>,
     status: Option<StatusCode>,
     refusal: Option<Refusal>,
     detail: Option<String>,
@@ -48,12 +51,18 @@ impl Record {
             method: request.method().clone(),
             uri: request.uri().clone(),
             version: request.version(),
+            route: None,
             status: None,
             refusal: None,
             detail: None,
             bytes_out: 0,
             unread: false,
         }
+    }
+
+    /// The request goes by `route`.
+    pub fn routed(&mut self, route: &Route) {
+        self.route = Some(route.number);
     }
 
     /// The answer is a refusal.
@@ -103,6 +112,7 @@ impl Drop for Record {
             leaf: Some(&session.identity.leaf),
             spiffe_id: session.identity.spiffe_id.as_deref(),
             tls: Some(session.tls),
+            route: self.route.and_then(|number| session.app().routes.get(number)?.name.as_deref()),
             http: Some(Http {
                 protocol: match self.version {
                     Version::HTTP_2 => "HTTP/2.0",

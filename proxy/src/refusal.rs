@@ -181,6 +181,34 @@ pub enum Refusal {
         /// Which.
         method: String,
     },
+    /// A path that the upstream could read as another than the one that was routed.
+    #[error("the path can be read in two ways: {detail}")]
+    AmbiguousPath {
+        /// What is ambiguous.
+        detail: &'static str,
+    },
+    /// RFC 9110 §15.5.20: the request is for another server than its connection.
+    #[error("the request is for {asked} and came on a connection for {server_name}")]
+    Misdirected {
+        /// The name in Host or :authority.
+        asked: String,
+        /// The name in SNI.
+        server_name: String,
+    },
+    /// No route takes the request.
+    #[error("no route takes {path}")]
+    NoRoute {
+        /// Its path.
+        path: String,
+    },
+    /// There is a route, for other methods.
+    #[error("the route does not take {method}, but {allowed}")]
+    MethodNotAllowed {
+        /// The request's.
+        method: String,
+        /// The methods that it does take, as `Allow` lists them.
+        allowed: String,
+    },
     /// With our headers the request is larger than the upstream accepts.
     #[error("the request would carry {bytes} bytes of headers, and upstream.header_limit_bytes is {limit}")]
     UpstreamHeadersTooLarge {
@@ -289,6 +317,14 @@ impl Refusal {
                 ("request_aborted", StatusThenClose(StatusCode::BAD_REQUEST), INFO)
             }
             Self::MethodRefused { .. } => ("method_refused", Status(StatusCode::METHOD_NOT_ALLOWED), INFO),
+            Self::AmbiguousPath { .. } => ("ambiguous_path", Status(StatusCode::BAD_REQUEST), INFO),
+            Self::Misdirected { .. } => {
+                ("misdirected_request", Status(StatusCode::MISDIRECTED_REQUEST), INFO)
+            }
+            Self::NoRoute { .. } => ("no_route", Status(StatusCode::NOT_FOUND), INFO),
+            Self::MethodNotAllowed { .. } => {
+                ("method_not_allowed", Status(StatusCode::METHOD_NOT_ALLOWED), INFO)
+            }
             Self::UpstreamHeadersTooLarge { .. } => {
                 ("upstream_headers_too_large", Status(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE), INFO)
             }

@@ -20,6 +20,7 @@ mod proxy_protocol;
 mod reload;
 mod request_refusals;
 mod revocation;
+mod routes;
 mod tree;
 mod upstream_connections;
 mod upstream_faults;

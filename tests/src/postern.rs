@@ -19,7 +19,11 @@ use crate::{Failure, binary, files};
 
 /// A configuration in the making: TOML values by section and key.
 #[derive(Clone, Debug, Default)]
-pub struct Config(BTreeMap<String, BTreeMap<String, String>>);
+pub struct Config {
+    sections: BTreeMap<String, BTreeMap<String, String>>,
+    /// Lists of tables, as they are written.
+    lists: String,
+}
 
 impl Config {
     /// Everything on free loopback ports, with the certificates of `pki`, in front of `upstream`.
@@ -49,7 +53,7 @@ impl Config {
     #[must_use]
     pub fn raw(mut self, key: &str, value: impl Display) -> Self {
         let (section, key) = key.split_once('.').unwrap_or(("", key));
-        self.0.entry(section.to_owned()).or_default().insert(key.to_owned(), value.to_string());
+        self.sections.entry(section.to_owned()).or_default().insert(key.to_owned(), value.to_string());
         self
     }
 
@@ -57,7 +61,7 @@ impl Config {
     #[must_use]
     pub fn without(mut self, key: &str) -> Self {
         let (section, key) = key.split_once('.').unwrap_or(("", key));
-        self.0.entry(section.to_owned()).or_default().remove(key);
+        self.sections.entry(section.to_owned()).or_default().remove(key);
         self
     }
 
@@ -65,18 +69,25 @@ impl Config {
     #[must_use]
     pub fn value(&self, key: &str) -> Option<&str> {
         let (section, key) = key.split_once('.').unwrap_or(("", key));
-        self.0.get(section)?.get(key).map(String::as_str)
+        self.sections.get(section)?.get(key).map(String::as_str)
     }
 
     /// The TOML text.
     #[must_use]
     pub fn render(&self) -> String {
         let mut toml = String::new();
-        for (section, entries) in &self.0 {
+        for (section, entries) in &self.sections {
             toml += &format!("[{section}]\n");
             toml.extend(entries.iter().map(|(key, value)| format!("{key} = {value}\n")));
         }
-        toml
+        toml + &self.lists
+    }
+
+    /// Adds tables of a list, written as TOML.
+    #[must_use]
+    pub fn list(mut self, toml: &str) -> Self {
+        self.lists += toml;
+        self
     }
 
     /// Writes it to a file.

@@ -55,10 +55,9 @@ impl Fields {
         Section::new(self, String::new())
     }
 
-    /// What `read` makes of each table `[[name]]`.
-    #[cfg_attr(not(test), expect(dead_code, reason = "servers and routes come next"))]
-    pub(super) fn sections<T>(&mut self, name: &str, mut read: impl FnMut(&mut Section<'_>) -> T) -> Vec<T> {
-        let count = match self.document.get(name) {
+    /// How many tables `[[name]]` there are.
+    pub(super) fn tables(&mut self, name: &str) -> usize {
+        match self.document.get(name) {
             None => 0,
             Some(Value::Array(tables)) if tables.iter().all(Value::is_table) => tables.len(),
             Some(_) => {
@@ -66,13 +65,16 @@ impl Fields {
                 self.document.remove(name);
                 0
             }
-        };
-        let all = (1..=count).map(|nth| read(&mut self.root().section(&format!("{name}[{nth}]")))).collect();
-        // One that is not there: its keys become known, so that a slip of the hand is recognised.
-        let problems = self.problems.len();
-        read(&mut self.root().section(&format!("{name}[{}]", count + 1)));
-        self.problems.truncate(problems);
-        all
+        }
+    }
+
+    pub(super) fn problem_count(&self) -> usize {
+        self.problems.len()
+    }
+
+    /// Forgets all problems but the first `count`.
+    pub(super) fn forget_problems(&mut self, count: usize) {
+        self.problems.truncate(count);
     }
 
     /// Notes a problem that only a comparison of several values shows.
@@ -82,7 +84,11 @@ impl Fields {
         problem: impl Into<String>,
         hint: impl Into<String>,
     ) {
-        self.problems.push(Invalid::new(key, problem, hint));
+        let problem = Invalid::new(key, problem, hint);
+        // Of a value that several tables inherit: once.
+        if !self.problems.contains(&problem) {
+            self.problems.push(problem);
+        }
     }
 
     /// Every problem there was, unknown keys included, and the keys that somebody asked for.
@@ -133,7 +139,7 @@ impl Fields {
 }
 
 /// `route[2].name` is the key `route.name`.
-fn without_numbers(key: &str) -> String {
+pub(super) fn without_numbers(key: &str) -> String {
     let mut inside = false;
     key.chars()
         .filter(|c| {
@@ -206,6 +212,7 @@ mod tests {
         let mut fields =
             fields("[[r]]\nname = 'one'\n[r.in]\ndeep = 1\n[[r]]\nnam = 'two'\n[a.b]\n[c]\n[d.e]\n");
         let names = fields
+            .root()
             .sections("r", |r| (r.string("name", "give one"), r.section("in").number("deep", 0, 0..=9)));
         assert_eq!(names, [("one".to_owned(), 1), (String::new(), 0)]);
         fields.root().section("a").section("b").boolean("c", true);
@@ -222,7 +229,7 @@ mod tests {
     #[test]
     fn keys_of_tables_that_are_not_there_are_known_all_the_same() {
         let mut fields = fields("[r]\nname = 'one'");
-        assert!(fields.sections("r", |r| r.string("name", "give one")).is_empty());
+        assert!(fields.root().sections("r", |r| r.string("name", "give one")).is_empty());
         let (problems, known) = fields.finish();
         assert_eq!(problems.len(), 1);
         assert_eq!(problems[0].hint, "begin each with [[r]]");

@@ -9,22 +9,54 @@ use std::time::Duration;
 use toml::Value;
 
 use super::fields::Fields;
+use super::file::File;
 
 /// A table being read. Every getter takes the name of a key and answers with the default when it is absent.
 pub(super) struct Section<'a> {
     fields: &'a mut Fields,
     path: String,
+    /// The table whose values stand in for those that this one lacks.
+    inherits: Option<String>,
 }
 
 impl<'a> Section<'a> {
     pub(super) fn new(fields: &'a mut Fields, path: String) -> Self {
-        Self { fields, path }
+        Self { fields, path, inherits: None }
     }
 
     /// The table `[this.name]`, whether it is there or not.
     pub(super) fn section(&mut self, name: &str) -> Section<'_> {
         let path = self.key(name);
-        Section::new(self.fields, path)
+        let inherits = self.inherits.as_ref().map(|table| format!("{table}.{name}"));
+        Section { fields: self.fields, path, inherits }
+    }
+
+    /// The table `[this.name]`; what it lacks is taken from the table `[from]`.
+    pub(super) fn heir(&mut self, name: &str, from: &str) -> Section<'_> {
+        let path = self.key(name);
+        Section { fields: self.fields, path, inherits: Some(from.to_owned()) }
+    }
+
+    /// What `read` makes of each table `[[name]]`, which are counted from 1.
+    pub(super) fn sections<T>(&mut self, name: &str, mut read: impl FnMut(&mut Section<'_>) -> T) -> Vec<T> {
+        let path = self.key(name);
+        let count = self.fields.tables(&path);
+        let all = (1..=count).map(|nth| read(&mut self.section(&format!("{name}[{nth}]")))).collect();
+        // One that is not there: its keys become known, so that a slip of the hand is recognised.
+        let problems = self.fields.problem_count();
+        read(&mut self.section(&format!("{name}[{}]", count + 1)));
+        self.fields.forget_problems(problems);
+        all
+    }
+
+    /// Whether the table itself sets `name`.
+    pub(super) fn sets(&self, name: &str) -> bool {
+        self.fields.value(&self.key(name)).is_some()
+    }
+
+    /// Where the table is in the document.
+    pub(super) fn path(&self) -> &str {
+        &self.path
     }
 
     /// The dotted key of `name`.
@@ -32,9 +64,16 @@ impl<'a> Section<'a> {
         if self.path.is_empty() { name.to_owned() } else { format!("{}.{name}", self.path) }
     }
 
+    /// The key that the value of `name` comes from.
+    fn origin(&self, name: &str) -> String {
+        let inherited =
+            self.inherits.as_ref().filter(|_| !self.sets(name)).map(|table| format!("{table}.{name}"));
+        inherited.filter(|key| self.fields.value(key).is_some()).unwrap_or_else(|| self.key(name))
+    }
+
     /// Notes a problem with the value of `name`.
     pub(super) fn problem(&mut self, name: &str, problem: impl Into<String>, hint: impl Into<String>) {
-        let key = self.key(name);
+        let key = self.origin(name);
         self.fields.problem(key, problem, hint);
     }
 
@@ -50,7 +89,7 @@ impl<'a> Section<'a> {
 
     /// A string that must be there.
     pub(super) fn string(&mut self, name: &str, hint: &str) -> String {
-        let absent = self.fields.value(&self.key(name)).is_none();
+        let absent = self.fields.value(&self.origin(name)).is_none();
         let value = self.optional_string(name);
         if absent {
             self.problem(name, "missing", hint);
@@ -66,13 +105,14 @@ impl<'a> Section<'a> {
     }
 
     /// A file that must be named.
-    pub(super) fn file(&mut self, name: &str, hint: &str) -> PathBuf {
+    pub(super) fn file(&mut self, name: &str, hint: &str) -> File {
         let file = self.string(name, hint);
-        self.fields.file(&file)
+        File::new(self.origin(name), self.fields.file(&file))
     }
 
-    pub(super) fn optional_file(&mut self, name: &str) -> Option<PathBuf> {
-        self.optional_string(name).map(|file| self.fields.file(&file))
+    pub(super) fn optional_file(&mut self, name: &str) -> Option<File> {
+        let file = self.optional_string(name)?;
+        Some(File::new(self.origin(name), self.fields.file(&file)))
     }
 
     pub(super) fn files(&mut self, name: &str) -> Vec<PathBuf> {
@@ -120,8 +160,11 @@ impl<'a> Section<'a> {
     }
 
     fn read<T>(&mut self, name: &str, expected: &str, take: impl Fn(&Value) -> Option<T>) -> Option<T> {
-        let key = self.key(name);
-        self.fields.learn(&key);
+        self.fields.learn(&self.key(name));
+        if let Some(table) = &self.inherits {
+            self.fields.learn(&format!("{table}.{name}"));
+        }
+        let key = self.origin(name);
         let value = self.fields.value(&key)?;
         let taken = take(value);
         if taken.is_none() {

@@ -1,16 +1,15 @@
 //! `[tls]` and `[client_auth]`: who the proxy is, and whom it believes.
 
-use std::path::PathBuf;
-
+use super::file::File;
 use super::section::Section;
 
 /// `[tls]`
 #[derive(Debug, Clone, PartialEq)]
 pub struct Tls {
     /// PEM: the server's leaf certificate, then its intermediates.
-    pub certificate: PathBuf,
+    pub certificate: File,
     /// PEM: the key of that leaf.
-    pub private_key: PathBuf,
+    pub private_key: File,
 }
 
 impl Tls {
@@ -26,7 +25,7 @@ impl Tls {
 #[derive(Debug, Clone, PartialEq)]
 pub struct ClientAuth {
     /// PEM: the trust anchors of client certificates.
-    pub trust_bundle: PathBuf,
+    pub trust_bundle: File,
 }
 
 impl ClientAuth {

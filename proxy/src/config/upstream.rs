@@ -1,12 +1,12 @@
 //! `[upstream]`: where requests go.
 
 use std::net::Ipv4Addr;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use http::HeaderValue;
 use rustls_pki_types::ServerName;
 
+use super::file::File;
 use super::section::Section;
 
 /// `[upstream]`
@@ -19,7 +19,7 @@ pub struct Upstream {
     /// The `Host` that the upstream sees.
     pub host: HeaderValue,
     /// PEM: the trust anchors of the upstream's certificate; the system's own when not set.
-    pub trust_bundle: Option<PathBuf>,
+    pub trust_bundle: Option<File>,
     /// To connect and finish the TLS handshake.
     pub connect_timeout: Duration,
     /// From the last byte of request sent to the response's head.

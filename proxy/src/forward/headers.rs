@@ -3,8 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::header::{CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, HOST, TE, TRANSFER_ENCODING, UPGRADE};
-use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderName, HeaderValue, Uri, Version, request, response};
+use http::{HeaderMap, HeaderName, HeaderValue, Version, request, response};
 use http_body::SizeHint;
 
 use crate::authorize::header_bytes;
@@ -97,7 +96,6 @@ pub(super) fn to_upstream(
     }
     head.headers.insert(HOST, host.clone());
     frame(head, body);
-    head.uri = origin_form(&head.uri);
     let bytes = header_bytes(&head.headers);
     if bytes > limit {
         return Err(Refusal::UpstreamHeadersTooLarge { bytes, limit });
@@ -175,12 +173,6 @@ fn join_cookies(headers: &mut HeaderMap) {
     }
 }
 
-/// RFC 9112 §3.2.1: path and query, whatever form the client used.
-fn origin_form(uri: &Uri) -> Uri {
-    let target = uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
-    Uri::from(target)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -200,7 +192,6 @@ mod tests {
             8_000,
         )
         .unwrap();
-        assert_eq!(head.uri, "/a?b=c");
         head.headers
     }
 

@@ -1,101 +1,125 @@
-//! New connections to the upstream: TCP, TLS verified against its trust bundle, HTTP/1.1.
+//! One upstream as one worker sees it: its connections, and how requests are sent on them.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
-use rustls::crypto::aws_lc_rs::default_provider;
-use rustls::version::{TLS12, TLS13};
-use rustls::{ClientConfig, RootCertStore};
-use rustls_pki_types::ServerName;
-use tokio::net::TcpStream;
+use http::{HeaderValue, Request, Response, StatusCode, Version};
+use http_body::Body as _;
+use hyper::body::Incoming;
 use tokio::time::timeout;
-use tokio_rustls::TlsConnector;
 
+use super::body::{Progress, RequestBody, ResponseBody};
+use super::connect::{Connector, Trusted};
 use super::describe;
-use super::pool::Sender;
-use crate::config::{Invalid, Upstream};
+use super::headers::{self, IdentityHeaderValues};
+use super::pool::Pool;
+use crate::config;
 use crate::refusal::Refusal;
-use crate::trust::certificates;
+use crate::routes::Routed;
 
-const KEY: &str = "upstream.trust_bundle";
-
-/// Connects to the upstream.
-#[derive(Clone)]
-pub(super) struct Connector {
-    address: String,
-    server_name: ServerName<'static>,
-    tls: TlsConnector,
-    limit: Duration,
+/// One worker's way to one upstream.
+pub(super) struct Upstream {
+    pool: Arc<Pool>,
+    connector: Connector,
+    response_timeout: Duration,
+    header_limit: usize,
+    host: HeaderValue,
 }
 
-impl Connector {
-    pub(super) fn new(upstream: &Upstream) -> Result<Self, Invalid> {
-        let builder = ClientConfig::builder_with_provider(Arc::new(default_provider()))
-            .with_protocol_versions(&[&TLS13, &TLS12])
-            .map_err(|error| Invalid::new("upstream", error.to_string(), "report this as a bug"))?;
-        let mut tls = builder.with_root_certificates(roots(upstream)?).with_no_client_auth();
-        // API Gateway's private endpoints speak nothing newer.
-        tls.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Self {
-            address: upstream.address.clone(),
-            server_name: upstream.server_name.clone(),
-            tls: TlsConnector::from(Arc::new(tls)),
-            limit: upstream.connect_timeout,
-        })
-    }
-
-    /// A new connection, ready for its first request.
-    pub(super) async fn connect(&self) -> Result<Sender, Refusal> {
-        match timeout(self.limit, self.connect_unhurried()).await {
-            Ok(connected) => connected,
-            Err(_) => Err(Refusal::UpstreamTimeout { after: self.limit }),
+impl Upstream {
+    /// Does not connect: an upstream may come up later than the proxy.
+    pub(super) fn new(upstream: &config::Upstream, trusted: Trusted) -> Self {
+        Self {
+            pool: Arc::new(Pool::new(upstream.max_idle_connections, upstream.pool_idle_timeout)),
+            connector: Connector::new(upstream, trusted),
+            response_timeout: upstream.response_timeout,
+            header_limit: upstream.header_limit,
+            host: upstream.host.clone(),
         }
     }
 
-    async fn connect_unhurried(&self) -> Result<Sender, Refusal> {
-        let unreachable = |error: std::io::Error| Refusal::UpstreamUnreachable { detail: error.to_string() };
-        let tcp = TcpStream::connect(&self.address).await.map_err(unreachable)?;
-        tcp.set_nodelay(true).map_err(unreachable)?;
-        let tls = self
-            .tls
-            .connect(self.server_name.clone(), tcp)
-            .await
-            .map_err(|error| Refusal::UpstreamTls { detail: describe(&error) })?;
-        let (sender, connection) = http1::handshake(TokioIo::new(tls))
-            .await
-            .map_err(|error| Refusal::UpstreamClosed { detail: describe(&error) })?;
-        // What goes wrong on it reaches the request that is on it, and the pool sees that it is closed.
-        tokio::spawn(async move {
-            let _ = connection.await;
-        });
-        Ok(sender)
-    }
-}
-
-fn roots(upstream: &Upstream) -> Result<RootCertStore, Invalid> {
-    let mut roots = RootCertStore::empty();
-    match &upstream.trust_bundle {
-        Some(path) => {
-            for certificate in certificates(KEY, path)? {
-                roots.add(certificate).map_err(|error| {
-                    Invalid::new(
-                        KEY,
-                        format!("{}: {error}", path.display()),
-                        "remove or replace that certificate",
-                    )
-                })?;
-            }
+    /// Another worker's way: the same settings, connections of its own.
+    pub(super) fn for_another_worker(&self) -> Self {
+        Self {
+            pool: Arc::new(self.pool.empty_like_this()),
+            connector: self.connector.clone(),
+            response_timeout: self.response_timeout,
+            header_limit: self.header_limit,
+            host: self.host.clone(),
         }
-        None => {
-            let found = rustls_native_certs::load_native_certs();
-            roots.add_parsable_certificates(found.certs);
-            if roots.is_empty() {
-                let hint = "install CA certificates, or name a PEM file in upstream.trust_bundle";
-                return Err(Invalid::new(KEY, "not set, and the system has no trust store", hint));
+    }
+
+    /// Sends `request` by the route `routed`. `progress` counts its body.
+    pub(super) async fn forward(
+        &self,
+        routed: Routed<'_>,
+        request: Request<Incoming>,
+        identity: &IdentityHeaderValues,
+        progress: &Arc<Progress>,
+    ) -> Result<Response<ResponseBody>, Refusal> {
+        let (mut head, body) = request.into_parts();
+        head.uri = routed.target(&head.uri)?;
+        headers::to_upstream(&mut head, identity, &self.host, &body.size_hint(), self.header_limit)?;
+        head.version = Version::HTTP_11;
+        let mut request = Request::from_parts(head, RequestBody::new(body, progress.clone()));
+        loop {
+            let reused = self.pool.take();
+            let fresh = reused.is_none();
+            let mut sender = match reused {
+                Some(sender) => sender,
+                None => self.connector.connect().await?,
+            };
+            let response = self.answer(sender.try_send_request(request), progress).await?;
+            match response {
+                Ok(response) => {
+                    let (mut head, body) = response.into_parts();
+                    if head.status == StatusCode::SWITCHING_PROTOCOLS {
+                        let detail = "it switches protocols, which nobody asked for".to_owned();
+                        return Err(Refusal::UpstreamMalformed { detail });
+                    }
+                    // hyper goes on in HTTP/1.0 on such a connection, which cannot carry a body of unknown size.
+                    let pool = (head.version != Version::HTTP_10).then(|| self.pool.clone());
+                    headers::to_client(&mut head);
+                    let body = ResponseBody::upstream(body, pool, sender);
+                    return Ok(Response::from_parts(head, body));
+                }
+                Err(mut failed) => match failed.take_message() {
+                    // A kept connection was closed under us before a byte of this request was written: safe to go on.
+                    Some(unsent) if !fresh => request = unsent,
+                    Some(_) | None => return Err(send_refusal(failed.error())),
+                },
             }
         }
     }
-    Ok(roots)
+
+    /// Waits for the response's head, as long as the upload makes progress or `response_timeout` is not over.
+    async fn answer<T>(&self, sent: impl Future<Output = T>, progress: &Progress) -> Result<T, Refusal> {
+        tokio::pin!(sent);
+        let mut wait = self.response_timeout;
+        progress.touch();
+        loop {
+            if let Ok(answer) = timeout(wait, &mut sent).await {
+                return Ok(answer);
+            }
+            wait = self.response_timeout.saturating_sub(progress.still_for());
+            if wait.is_zero() && progress.body_ended() {
+                return Err(Refusal::UpstreamTimeout { after: self.response_timeout });
+            }
+            if wait.is_zero() {
+                let detail = format!("nothing of its body came for {} ms", self.response_timeout.as_millis());
+                return Err(Refusal::RequestAborted { detail });
+            }
+        }
+    }
+}
+
+fn send_refusal(error: &hyper::Error) -> Refusal {
+    let detail = describe(error);
+    if error.is_parse() {
+        Refusal::UpstreamMalformed { detail }
+    } else if error.is_user() || error.is_body_write_aborted() {
+        Refusal::RequestAborted { detail }
+    } else {
+        Refusal::UpstreamClosed { detail }
+    }
 }

@@ -1,7 +1,5 @@
 //! The trust bundle: the CAs that client certificates must lead to.
 
-use std::path::Path;
-
 use crl_tool::IssuerId;
 use rustls::DistinguishedName;
 use rustls_pki_types::TrustAnchor;
@@ -9,9 +7,7 @@ use webpki::anchor_from_trusted_cert;
 
 use super::path::issuer_id;
 use super::pem::certificates;
-use crate::config::Invalid;
-
-const KEY: &str = "client_auth.trust_bundle";
+use crate::config::{File, Invalid};
 
 /// RFC 8446 §4.2.4 limits the names of CAs in a CertificateRequest to 65,535 bytes, and the message has other parts.
 const HINTS_LIMIT: usize = 60_000;
@@ -26,12 +22,12 @@ pub struct TrustBundle {
 
 impl TrustBundle {
     /// Reads a PEM file of CA certificates.
-    pub(super) fn load(path: &Path) -> Result<Self, Invalid> {
+    pub(super) fn load(file: &File) -> Result<Self, Invalid> {
         let mut anchors = Vec::new();
-        for (position, certificate) in certificates(KEY, path)?.iter().enumerate() {
+        for (position, certificate) in certificates(file)?.iter().enumerate() {
             let anchor = anchor_from_trusted_cert(certificate).map_err(|error| {
-                let problem = format!("{}: certificate {}: {error}", path.display(), position + 1);
-                Invalid::new(KEY, problem, "remove or replace that certificate")
+                let problem = format!("{}: certificate {}: {error}", file.path.display(), position + 1);
+                Invalid::new(&file.key, problem, "remove or replace that certificate")
             })?;
             anchors.push(anchor.to_owned());
         }

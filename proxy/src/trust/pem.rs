@@ -1,21 +1,20 @@
 //! PEM files. The one place that uses `rustls-pemfile`, so that replacing it is a change to this file.
 
-use std::path::Path;
-
 use rustls::Error;
 use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::sign::CertifiedKey;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
-use crate::config::{Invalid, Tls};
+use crate::config::{File, Invalid, Tls};
 
-/// Every certificate in the PEM file at `path`, in order. `key` is the configuration key that names the file.
+/// Every certificate in a PEM file, in order.
 ///
 /// # Errors
 ///
 /// A file that cannot be read, is not PEM, or holds no certificate.
-pub fn certificates(key: &str, path: &Path) -> Result<Vec<CertificateDer<'static>>, Invalid> {
-    let text = read(key, path)?;
+pub fn certificates(file: &File) -> Result<Vec<CertificateDer<'static>>, Invalid> {
+    let File { key, path } = file;
+    let text = read(file)?;
     let certificates: Vec<_> =
         rustls_pemfile::certs(&mut text.as_slice()).collect::<Result<_, _>>().map_err(|error| {
             Invalid::new(
@@ -38,22 +37,24 @@ pub fn certificates(key: &str, path: &Path) -> Result<Vec<CertificateDer<'static
 ///
 /// A file that cannot be used, or a key that is not the certificate's.
 pub(super) fn key_pair(tls: &Tls) -> Result<CertifiedKey, Invalid> {
-    let chain = certificates("tls.certificate", &tls.certificate)?;
-    let key = private_key("tls.private_key", &tls.private_key)?;
+    let chain = certificates(&tls.certificate)?;
+    let key = private_key(&tls.private_key)?;
+    let File { key: named, path } = &tls.private_key;
     CertifiedKey::from_der(chain, key, &default_provider()).map_err(|error| match error {
         Error::InconsistentKeys(_) => {
-            let problem = format!("{}: is not the key of tls.certificate", tls.private_key.display());
-            Invalid::new("tls.private_key", problem, "give the key that the certificate was issued for")
+            let problem = format!("{}: is not the key of {}", path.display(), tls.certificate.key);
+            Invalid::new(named, problem, "give the key that the certificate was issued for")
         }
         other => {
-            let problem = format!("{}: {other}", tls.private_key.display());
-            Invalid::new("tls.private_key", problem, "use an RSA, P-256, P-384 or Ed25519 key")
+            let problem = format!("{}: {other}", path.display());
+            Invalid::new(named, problem, "use an RSA, P-256, P-384 or Ed25519 key")
         }
     })
 }
 
-fn private_key(key: &str, path: &Path) -> Result<PrivateKeyDer<'static>, Invalid> {
-    let text = read(key, path)?;
+fn private_key(file: &File) -> Result<PrivateKeyDer<'static>, Invalid> {
+    let File { key, path } = file;
+    let text = read(file)?;
     match rustls_pemfile::private_key(&mut text.as_slice()) {
         Ok(Some(private)) => Ok(private),
         Ok(None) => {
@@ -66,7 +67,7 @@ fn private_key(key: &str, path: &Path) -> Result<PrivateKeyDer<'static>, Invalid
     }
 }
 
-fn read(key: &str, path: &Path) -> Result<Vec<u8>, Invalid> {
+fn read(File { key, path }: &File) -> Result<Vec<u8>, Invalid> {
     std::fs::read(path).map_err(|error| {
         let hint = "check the name (relative to the configuration file) and the permissions";
         Invalid::new(key, format!("{}: cannot be read: {error}", path.display()), hint)

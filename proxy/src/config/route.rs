@@ -1,0 +1,154 @@
+//! `[[route]]`: which requests go to which upstream.
+
+use std::net::IpAddr;
+
+use http::Method;
+use rustls_pki_types::DnsName;
+
+use super::section::Section;
+use super::upstream::Upstream;
+use crate::target;
+
+/// Names stand in every line of the log and in metrics.
+const MOST_NAME: usize = 64;
+
+/// A name that clients ask for: `api.example.com`, or `*.example.com` for one label in place of the asterisk.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum HostPattern {
+    /// This name, in lower case.
+    Exact(String),
+    /// Any one label before this name, in lower case.
+    Wildcard(String),
+}
+
+/// One way through the proxy.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Route {
+    /// Where it is in the configuration: `route[1]`.
+    pub key: String,
+    /// What it is called in logs and metrics; `None` for the only route there is, without `[[route]]`.
+    pub name: Option<String>,
+    /// The names that it answers to; none means every name.
+    pub hosts: Vec<HostPattern>,
+    /// Decoded, without the slash at its end: `/orders`, and nothing for `/`.
+    pub path_prefix: Vec<u8>,
+    /// What stands in place of `path_prefix` upstream, without the slash at its end; `None` to leave the path alone.
+    pub rewrite_prefix: Option<String>,
+    /// The methods that it takes; none means all.
+    pub methods: Vec<Method>,
+    /// Which of [`super::Config::upstreams`].
+    pub upstream: usize,
+}
+
+/// Every route, and the distinct upstreams that they lead to.
+///
+/// Without `[[route]]` there is one, for everything, to `[upstream]`.
+pub(super) fn read(root: &mut Section<'_>) -> (Vec<Route>, Vec<Upstream>) {
+    let read = root.sections("route", |route| {
+        let upstream = Upstream::read(&mut route.heir("upstream", "upstream"));
+        (Route::read(route), upstream)
+    });
+    if read.is_empty() {
+        return (vec![Route::only()], vec![Upstream::read(&mut root.section("upstream"))]);
+    }
+    let (mut routes, mut upstreams) = (Vec::new(), Vec::new());
+    for (route, upstream) in read {
+        let known = upstreams.iter().position(|known| *known == upstream);
+        routes.push(Route { upstream: known.unwrap_or(upstreams.len()), ..route });
+        if known.is_none() {
+            upstreams.push(upstream);
+        }
+    }
+    (routes, upstreams)
+}
+
+impl Route {
+    /// The one for everything.
+    fn only() -> Self {
+        Self {
+            key: String::new(),
+            name: None,
+            hosts: Vec::new(),
+            path_prefix: Vec::new(),
+            rewrite_prefix: None,
+            methods: Vec::new(),
+            upstream: 0,
+        }
+    }
+
+    fn read(route: &mut Section<'_>) -> Self {
+        let name = route.string("name", "what the route is called in logs and metrics");
+        if !name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) || name.len() > MOST_NAME {
+            route.problem(
+                "name",
+                "not a short name",
+                "up to 64 letters, digits, dots, dashes and underscores",
+            );
+        }
+        let hosts = route.strings("hosts");
+        let hosts = hosts.iter().filter_map(|host| {
+            let pattern = HostPattern::parse(host);
+            if pattern.is_none() {
+                let hint = "such as \"api.example.com\" or \"*.example.com\", without a port";
+                route.problem("hosts", format!("{host:?} is no name"), hint);
+            }
+            pattern
+        });
+        let hosts = hosts.collect();
+        let path_prefix = prefix(route, "path_prefix").unwrap_or_default();
+        Self {
+            key: route.path().to_owned(),
+            name: Some(name),
+            hosts,
+            path_prefix: target::decoded(&path_prefix, usize::MAX),
+            rewrite_prefix: prefix(route, "rewrite_prefix").filter(|rewritten| *rewritten != path_prefix),
+            methods: methods(route),
+            upstream: 0,
+        }
+    }
+}
+
+impl HostPattern {
+    fn parse(text: &str) -> Option<Self> {
+        if let Ok(address) = text.parse::<IpAddr>() {
+            return Some(Self::Exact(address.to_string()));
+        }
+        let name =
+            |text| Some(DnsName::try_from(text).ok()?.as_ref().trim_end_matches('.').to_ascii_lowercase());
+        match text.strip_prefix("*.") {
+            Some(parent) => name(parent).map(Self::Wildcard),
+            None => name(text).map(Self::Exact),
+        }
+    }
+}
+
+/// A path without the slash at its end, so that `/` is nothing.
+fn prefix(route: &mut Section<'_>, name: &str) -> Option<String> {
+    let path = route.optional_string(name)?;
+    if let Err(ambiguity) = target::check(&path, usize::MAX) {
+        let hint = "a path such as \"/orders\", spelt as plainly as a client may";
+        route.problem(name, format!("cannot be matched: {ambiguity}"), hint);
+        return None;
+    }
+    if !path.bytes().all(|byte| byte.is_ascii_graphic() && !b"?#\"<>^`{|}".contains(&byte)) {
+        route.problem(name, "not the path of a URI", "percent-encode what is not allowed there");
+        return None;
+    }
+    Some(path.strip_suffix('/').unwrap_or(&path).to_owned())
+}
+
+fn methods(route: &mut Section<'_>) -> Vec<Method> {
+    let mut methods = Vec::new();
+    for text in route.strings("methods") {
+        let refused = ["CONNECT", "TRACE"].contains(&text.as_str());
+        let lower = text.bytes().any(|byte| byte.is_ascii_lowercase());
+        match Method::from_bytes(text.as_bytes()) {
+            Ok(method) if !refused && !lower && !methods.contains(&method) => methods.push(method),
+            _ => {
+                let hint = "methods in capitals, each once, such as [\"GET\", \"HEAD\"]; CONNECT and TRACE never pass";
+                route.problem("methods", format!("{text:?} does not fit"), hint);
+            }
+        }
+    }
+    methods
+}
