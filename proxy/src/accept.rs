@@ -12,7 +12,6 @@ use tokio::sync::Notify;
 use tokio::time::timeout;
 
 use crate::drain::{Drain, Phase, reached};
-use crate::refusal::Refusal;
 
 /// Connections that the kernel holds until a worker takes them.
 const BACKLOG: i32 = 4_096;
@@ -50,7 +49,7 @@ fn socket(address: SocketAddr, shared: bool) -> io::Result<Socket> {
     Ok(socket)
 }
 
-/// The places for connections, all workers together.
+/// The places for connections, or for handshakes: all workers together.
 #[derive(Debug)]
 pub struct Slots {
     taken: AtomicUsize,
@@ -72,14 +71,14 @@ impl Slots {
     ///
     /// # Errors
     ///
-    /// [`Refusal::TooManyConnections`].
-    pub fn take(self: &Arc<Self>) -> Result<Slot, Refusal> {
+    /// How many there are, when all are taken.
+    pub fn take(self: &Arc<Self>) -> Result<Slot, usize> {
         // Count before the check: two workers at the last place must not both have it.
         if self.taken.fetch_add(1, Ordering::AcqRel) < self.limit {
             return Ok(Slot(self.clone()));
         }
         self.give_back();
-        Err(Refusal::TooManyConnections { limit: self.limit })
+        Err(self.limit)
     }
 
     fn give_back(&self) {

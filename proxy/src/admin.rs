@@ -81,6 +81,7 @@ fn answer(app: &App, method: &Method, path: &str) -> Response<Full<Bytes>> {
 
 fn metrics(app: &App) -> Response<Full<Bytes>> {
     app.metrics.connections_open.set(i64::try_from(app.slots.taken()).unwrap_or(i64::MAX));
+    app.metrics.handshakes_open.set(i64::try_from(app.handshakes.taken()).unwrap_or(i64::MAX));
     match app.metrics.render(&app.trust.current(), app.clock.now()) {
         Ok(text) => response(StatusCode::OK, METRICS, text),
         Err(error) => response(StatusCode::INTERNAL_SERVER_ERROR, TEXT, format!("{error}\n")),

@@ -1,7 +1,7 @@
 //! The one place where things are wired: files in, listeners up, workers on their cores, signals, and the way out.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
@@ -23,7 +23,9 @@ use crate::drain::{Drain, Phase};
 use crate::forward::Forwarder;
 use crate::metrics::Metrics;
 use crate::proxy_protocol::Origin;
+use crate::refusal::Refusal;
 use crate::routes::Routes;
+use crate::shares::Shares;
 use crate::trust::TrustStore;
 
 /// What all connections share.
@@ -44,6 +46,12 @@ pub struct App {
     pub drain: Drain,
     /// Places for connections.
     pub slots: Arc<Slots>,
+    /// Places for handshakes that have begun.
+    pub handshakes: Arc<Slots>,
+    /// Connections by address, where they are limited.
+    pub by_address: Arc<Shares<IpAddr>>,
+    /// Connections by client, where they are limited.
+    pub by_client: Arc<Shares<String>>,
     ids: AtomicU64,
 }
 
@@ -123,6 +131,9 @@ pub fn run(config: Config, clock: Clock) -> Result<(), Failure> {
     let app = Arc::new(App {
         slots: Arc::new(Slots::new(config.limits.max_connections)),
         routes: Routes::new(&config.routes),
+        handshakes: Arc::new(Slots::new(config.limits.max_handshakes)),
+        by_address: Shares::new(config.limits.max_connections_per_address),
+        by_client: Shares::new(config.limits.max_connections_per_client),
         config,
         trust,
         metrics,
@@ -235,8 +246,9 @@ fn start_worker(
                 app.metrics.connections.inc();
                 match app.slots.take() {
                     Ok(slot) => drop(tokio::spawn(serve(stream, address, slot, worker.clone()))),
-                    Err(refusal) => {
-                        let origin = Origin::direct(address);
+                    Err(limit) => {
+                        let (origin, refusal) =
+                            (Origin::direct(address), Refusal::TooManyConnections { limit });
                         refuse_connection(&app, &app.connection_id(), &origin, None, &refusal);
                     }
                 }

@@ -29,6 +29,7 @@ use crate::problem;
 use crate::proxy_protocol::{self, Origin};
 use crate::record::{Record, RecordedBody, timestamp};
 use crate::refusal::Refusal;
+use crate::shares::address_key;
 
 /// What a connection that has to end gets to finish its last response.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -84,8 +85,15 @@ pub async fn serve(mut stream: TcpStream, address: SocketAddr, slot: Slot, worke
             }
         }
     }
+    let _share_of_address = match app.by_address.take(|| address_key(origin.client.ip())) {
+        Ok(share) => share,
+        Err(limit) => {
+            let refusal = Refusal::TooManyFromAddress { limit };
+            return refuse_connection(&app, &id, &origin, None, &refusal);
+        }
+    };
     let trust = app.trust.current().clone();
-    let secured = handshake(stream, &trust, began, patience).await;
+    let secured = handshake(stream, &trust, &app.handshakes, began, patience).await;
     let Secured { stream, path, standing } = match secured {
         Ok(secured) => secured,
         Err(Failed::Probe) => return app.metrics.handshake(HandshakeResult::Probe),
@@ -102,6 +110,14 @@ pub async fn serve(mut stream: TcpStream, address: SocketAddr, slot: Slot, worke
     let identity = match identify(&path, origin.clone()) {
         Ok(identity) => identity,
         Err(refusal) => return refuse_connection(&app, &id, &origin, None, &refusal),
+    };
+    let _share_of_client = match app.by_client.take(|| identity.name()) {
+        Ok(share) => share,
+        Err(limit) => {
+            app.metrics.handshake(HandshakeResult::Refused);
+            refuse_connection(&app, &id, &origin, Some(&identity.leaf), &Refusal::TooManyOfClient { limit });
+            return linger(stream).await;
+        }
     };
     app.metrics.handshake(HandshakeResult::Accepted);
     app.metrics.handshake_seconds.observe(began.elapsed().as_secs_f64());

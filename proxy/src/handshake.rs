@@ -15,12 +15,13 @@ use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::version::{TLS12, TLS13};
 use rustls::{DigitallySignedStruct, DistinguishedName, Error, ServerConfig, SignatureScheme};
 use rustls_pki_types::{CertificateDer, UnixTime};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
+use crate::accept::Slots;
 use crate::clock::Clock;
 use crate::refusal::Refusal;
 use crate::trust::{Revocations, Standing, Trust, TrustBundle, VerifiedPath};
@@ -70,7 +71,7 @@ impl Failed {
 ///
 /// Unread bytes would turn the close into a reset, which takes the alert with it (an HTTP/2 client has sent its first
 /// request by then): so they are read, for a moment.
-pub async fn linger(mut stream: TcpStream) {
+pub async fn linger(mut stream: impl AsyncRead + AsyncWrite + Unpin) {
     let read = async {
         // A failure means that nobody is there any more.
         let _ = stream.shutdown().await;
@@ -80,7 +81,7 @@ pub async fn linger(mut stream: TcpStream) {
     let _ = timeout(LINGER, read).await;
 }
 
-/// Shakes hands on `stream`, within `limit` from `began`.
+/// Shakes hands on `stream`, within `limit` from `began`. Takes one of `places` when the client begins.
 ///
 /// # Errors
 ///
@@ -88,16 +89,17 @@ pub async fn linger(mut stream: TcpStream) {
 pub async fn handshake(
     stream: TcpStream,
     trust: &Trust,
+    places: &Arc<Slots>,
     began: Instant,
     limit: Duration,
 ) -> Result<Secured, Failed> {
-    match timeout_at(began + limit, VERDICT.scope(Cell::new(None), shake(stream, trust))).await {
+    match timeout_at(began + limit, VERDICT.scope(Cell::new(None), shake(stream, trust, places))).await {
         Ok(result) => result,
         Err(_) => Err(Failed::refused(Refusal::HandshakeTimeout { after: limit }, None)),
     }
 }
 
-async fn shake(stream: TcpStream, trust: &Trust) -> Result<Secured, Failed> {
+async fn shake(stream: TcpStream, trust: &Trust, places: &Arc<Slots>) -> Result<Secured, Failed> {
     let mut first = [0];
     match stream.peek(&mut first).await {
         Ok(0) => return Err(Failed::Probe),
@@ -110,6 +112,9 @@ async fn shake(stream: TcpStream, trust: &Trust) -> Result<Secured, Failed> {
         Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return Err(Failed::Probe),
         Err(error) => return Err(Failed::refused(Refusal::ClientGone { detail: error.to_string() }, None)),
     }
+    // Who has sent nothing costs nothing yet, and must not keep others out.
+    let _place =
+        places.take().map_err(|limit| Failed::refused(Refusal::TooManyHandshakes { limit }, None))?;
     let accepted = TlsAcceptor::from(trust.tls.clone()).accept(stream).into_fallible().await;
     // The verifier ran inside of that, on behalf of this task.
     let verdict = VERDICT.with(Cell::take);

@@ -56,6 +56,18 @@ pub fn identify(path: &VerifiedPath, origin: Origin) -> Result<ClientIdentity, R
     Ok(ClientIdentity { leaf, spiffe_id, origin })
 }
 
+impl ClientIdentity {
+    /// What tells clients apart, whichever certificate they show today: the SPIFFE id, or a subject of one issuer, or
+    /// else the certificate.
+    pub fn name(&self) -> String {
+        match &self.spiffe_id {
+            Some(id) => id.clone(),
+            None if self.leaf.subject.is_empty() => self.leaf.fingerprint.clone(),
+            None => format!("{}\n{}", self.leaf.issuer, self.leaf.subject),
+        }
+    }
+}
+
 impl LeafSummary {
     /// Reads `der`; what cannot be read stays empty.
     pub fn of(der: &[u8]) -> Self {

@@ -26,5 +26,6 @@ pub mod proxy_protocol;
 pub mod record;
 pub mod refusal;
 pub mod routes;
+pub mod shares;
 pub mod target;
 pub mod trust;

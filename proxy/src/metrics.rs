@@ -25,6 +25,8 @@ pub struct Metrics {
     pub connections: IntCounter,
     /// `postern_connections_open`: those that are open now.
     pub connections_open: IntGauge,
+    /// `postern_handshakes_open`: those that have begun and are not finished.
+    pub handshakes_open: IntGauge,
     /// `postern_handshake_duration_seconds`, of finished handshakes.
     pub handshake_seconds: Histogram,
     /// `postern_request_duration_seconds`: from a request's head to its response's last byte.
@@ -86,6 +88,7 @@ impl Metrics {
         Ok(Self {
             connections: counter(r, "postern_connections_total", "TCP connections accepted.")?,
             connections_open: gauge(r, "postern_connections_open", "Connections open now.")?,
+            handshakes_open: gauge(r, "postern_handshakes_open", "Handshakes going on now.")?,
             handshake_seconds: histogram(
                 r,
                 "postern_handshake_duration_seconds",

@@ -21,6 +21,24 @@ pub enum Refusal {
         /// The limit.
         limit: usize,
     },
+    /// The client's address holds as many connections as one may.
+    #[error("its address has {limit} connections open, which is limits.max_connections_per_address")]
+    TooManyFromAddress {
+        /// The limit.
+        limit: usize,
+    },
+    /// The client holds as many connections as one may.
+    #[error("this client has {limit} connections open, which is limits.max_connections_per_client")]
+    TooManyOfClient {
+        /// The limit.
+        limit: usize,
+    },
+    /// As many clients are shaking hands as may at a time.
+    #[error("{limit} handshakes are going on, which is limits.max_handshakes")]
+    TooManyHandshakes {
+        /// The limit.
+        limit: usize,
+    },
     /// The connection comes around the load balancer.
     #[error(
         "not from listen.proxy_protocol.trusted, and listen.proxy_protocol.untrusted lets nobody else connect"
@@ -277,6 +295,9 @@ impl Refusal {
         const WARN: Level = Level::WARN;
         match self {
             Self::TooManyConnections { .. } => ("too_many_connections", Close, WARN),
+            Self::TooManyFromAddress { .. } => ("too_many_from_address", Close, INFO),
+            Self::TooManyOfClient { .. } => ("too_many_of_client", Close, INFO),
+            Self::TooManyHandshakes { .. } => ("too_many_handshakes", Close, WARN),
             Self::ProxyUntrusted => ("proxy_untrusted", Close, WARN),
             Self::ProxyHeaderMissing { .. } => ("proxy_header_missing", Close, WARN),
             Self::ProxyHeaderMalformed { .. } => ("proxy_header_malformed", Close, WARN),

@@ -13,6 +13,7 @@ mod good_client;
 mod headers;
 mod health;
 mod index_files;
+mod limits;
 mod not_tls;
 mod open_connections;
 mod playground;

@@ -9,6 +9,12 @@ use super::section::Section;
 pub struct Limits {
     /// Open client connections, all workers together.
     pub max_connections: usize,
+    /// Open connections of one client address; 0 for any number.
+    pub max_connections_per_address: usize,
+    /// Open connections of one client; 0 for any number.
+    pub max_connections_per_client: usize,
+    /// Handshakes that have begun and are not finished, all workers together.
+    pub max_handshakes: usize,
     /// From the accepted connection to the finished handshake.
     pub handshake_timeout: Duration,
     /// From the first byte of a request's head to its last.
@@ -25,8 +31,25 @@ pub struct Limits {
 
 impl Limits {
     pub(super) fn read(limits: &mut Section<'_>) -> Self {
+        let max_connections = limits.number("max_connections", 10_000, 1..=10_000_000);
+        let mut share = |name: &str| {
+            let share = limits.number(name, 0, 0..=10_000_000);
+            if share > max_connections {
+                limits.problem(
+                    name,
+                    format!(
+                        "more than limits.max_connections, which is {max_connections}: it is never reached"
+                    ),
+                    "lower it, or raise the other",
+                );
+            }
+            share
+        };
         Self {
-            max_connections: limits.number("max_connections", 10_000, 1..=10_000_000),
+            max_connections_per_address: share("max_connections_per_address"),
+            max_connections_per_client: share("max_connections_per_client"),
+            max_connections,
+            max_handshakes: limits.number("max_handshakes", 4_000, 1..=10_000_000),
             handshake_timeout: limits.milliseconds("handshake_timeout_ms", 10_000),
             header_timeout: limits.milliseconds("header_timeout_ms", 10_000),
             idle_timeout: limits.milliseconds("idle_timeout_ms", 120_000),
