@@ -9,6 +9,8 @@ mod file;
 mod inspect;
 mod lookup;
 mod merge;
+mod sign;
+mod signer;
 mod style;
 mod transfer;
 mod verify;
@@ -58,6 +60,7 @@ enum Command {
     Inspect(inspect::Inspect),
     Lookup(lookup::Lookup),
     Merge(merge::Merge),
+    Sign(sign::Sign),
     Verify(verify::Verify),
 }
 
@@ -72,6 +75,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Inspect(inspect) => inspect.run(style),
         Command::Lookup(lookup) => lookup.run(style),
         Command::Merge(merge) => merge.run(style),
+        Command::Sign(sign) => sign.run(style),
         Command::Verify(verify) => verify.run(style),
     }
 }

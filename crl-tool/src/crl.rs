@@ -12,4 +12,5 @@ pub(crate) mod scan;
 pub(crate) mod scope;
 pub(crate) mod stored;
 pub(crate) mod tail;
+pub(crate) mod unproved;
 mod window;

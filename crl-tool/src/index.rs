@@ -11,6 +11,7 @@ pub(crate) mod line;
 pub(crate) mod metadata;
 mod open;
 pub(crate) mod prove;
+pub(crate) mod seal;
 pub(crate) mod status;
 pub(crate) mod table;
 
@@ -29,6 +30,7 @@ use issuers::Issuers;
 use lane::Lane;
 use line::{Hash, Line};
 use metadata::Metadata;
+use seal::Seal;
 use std::path::PathBuf;
 use time::OffsetDateTime;
 
@@ -54,6 +56,8 @@ pub struct Index {
     issuers: Issuers,
     /// What changed since the CRL.
     delta: Option<Box<Delta>>,
+    /// Who signed the index.
+    seal: Option<Box<Seal>>,
 }
 
 /// The answer to a lookup.
@@ -93,6 +97,12 @@ impl Index {
     #[must_use]
     pub fn metadata(&self) -> &Metadata {
         &self.metadata
+    }
+
+    /// Bytes of the index's file.
+    #[must_use]
+    pub fn file_size(&self) -> u64 {
+        self.header.file_size()
     }
 
     /// Bytes of memory that the index holds while it is open.

@@ -139,7 +139,7 @@ impl Issuer {
 }
 
 /// The content of the AlgorithmIdentifier in a SubjectPublicKeyInfo.
-fn key_algorithm(spki: &[u8]) -> Option<Vec<u8>> {
+pub(crate) fn key_algorithm(spki: &[u8]) -> Option<Vec<u8>> {
     let info = crate::der::only(spki, crate::der::SEQUENCE, "a public key").ok()?;
     let algorithm = info.reader().expect(crate::der::SEQUENCE, "a key's algorithm").ok()?;
     Some(algorithm.content.to_vec())

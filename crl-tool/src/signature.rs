@@ -236,7 +236,8 @@ fn verify<'a>(
             certificate: shown(first.key_id.as_ref()),
         });
     }
-    let scheme = scheme.ok_or_else(|| unsupported(&head.algorithm))?;
+    let scheme =
+        scheme.ok_or_else(|| VerifyError::UnsupportedAlgorithm { algorithm: shown(&head.algorithm) })?;
     let signed = signed(scheme)?;
     let mut result = Err(VerifyError::NoIssuer);
     for issuer in keyed {
@@ -268,14 +269,17 @@ fn may_sign(issuer: &Issuer) -> Result<(), VerifyError> {
     }
 }
 
-fn unsupported(algorithm: &[u8]) -> VerifyError {
-    let oid = der::only(algorithm, der::SEQUENCE, "an algorithm")
-        .and_then(|algorithm| algorithm.reader().expect(der::OID, "an algorithm's object identifier"));
-    let algorithm =
-        oid.map_or_else(|_flaw| "nothing that has a name".to_owned(), |oid| der::dotted(oid.content));
-    VerifyError::UnsupportedAlgorithm { algorithm }
+/// The name of a signature algorithm (a DER AlgorithmIdentifier), or its object identifier.
+pub(crate) fn shown(algorithm: &[u8]) -> String {
+    let oid = || {
+        der::only(algorithm, der::SEQUENCE, "an algorithm")
+            .and_then(|algorithm| algorithm.reader().expect(der::OID, "an algorithm's object identifier"))
+            .map_or_else(|_flaw| "nothing that has a name".to_owned(), |oid| der::dotted(oid.content))
+    };
+    Scheme::of(algorithm).map_or_else(oid, |scheme| scheme.name.to_owned())
 }
 
-fn hexadecimal(octets: &[u8]) -> String {
+/// Lower-case hexadecimal, as `openssl dgst` prints it.
+pub(crate) fn hexadecimal(octets: &[u8]) -> String {
     octets.iter().map(|octet| format!("{octet:02x}")).collect()
 }

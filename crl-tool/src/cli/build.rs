@@ -3,10 +3,11 @@
 use super::failure::Failure;
 use super::file::{self, Output, is_standard};
 use super::inspect;
+use super::signer::{self, SignWith};
 use super::style::Style;
 use super::transfer::Transfer;
 use clap::Args;
-use crl_tool::{Built, Index, Metadata};
+use crl_tool::Index;
 use std::fs::File;
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
@@ -43,12 +44,16 @@ pub(crate) struct Build {
 
     #[command(flatten)]
     transfer: Transfer,
+
+    #[command(flatten)]
+    sign: SignWith,
 }
 
 const EXAMPLES: &str = "\
 Examples:
   crl-tool build --crl ca.crl --issuer ca.pem --out ca.crlx
   crl-tool build --crl ca.crl --issuer old.pem --issuer new.pem --out ca.crlx --json ca.json
+  crl-tool build --crl ca.crl --issuer ca.pem --out ca.crlx --sign-key index.key
   crl-tool build --crl http://crl.example.com/ca.crl --issuer ca.pem --out ca.crlx
 
 Exit codes: 0 built, 2 failed (nothing was replaced).";
@@ -56,6 +61,7 @@ Exit codes: 0 built, 2 failed (nothing was replaced).";
 impl Build {
     pub(crate) fn run(self, style: Style) -> Result<ExitCode, Failure> {
         self.refuse_shared_streams()?;
+        let signer = self.sign.signer()?;
         let issuers = file::issuers(&self.issuer, &self.transfer)?;
         if self.sidecar && !same_file(&self.crl, &Index::crl_beside(&self.out)) {
             let beside = Index::crl_beside(&self.out).display().to_string();
@@ -66,15 +72,13 @@ impl Build {
         let cache = self.json.as_deref().map(Output::create).transpose()?;
 
         let build = crl_tool::Build::new(&issuers).max_bytes(self.transfer.max_bytes);
-        let built = if self.sidecar {
+        if self.sidecar {
             let crl = File::open(&self.crl).map_err(Failure::io("read", &self.crl))?;
-            build.write_beside(&self.crl.display().to_string(), &crl, out.file())?
+            build.write_beside(&self.crl.display().to_string(), &crl, out.file())?;
         } else {
-            build.write(file::crl(&self.crl, &self.transfer)?, out.file())?
-        };
-        // What is published was opened as the proxy opens it.
-        let copy = out.file().try_clone().map_err(Failure::io("read", &self.out))?;
-        let index = Index::from_file(copy, &self.out)?;
+            build.write(file::crl(&self.crl, &self.transfer)?, out.file())?;
+        }
+        let index = signer::finish(out.file(), &self.out, signer.as_deref())?;
         if let Some(cache) = &cache {
             index.write_json_cache(BufWriter::new(cache.file()))?;
         }
@@ -82,7 +86,7 @@ impl Build {
         cache.map(Output::publish).transpose()?;
 
         if !is_standard(&self.out) && !self.json.as_deref().is_some_and(is_standard) {
-            style.say(summary(&built.metadata, built.bytes, &self.out), &json(&built, &self.out))?;
+            style.say(summary(&index, &self.out), &json(&index, &self.out))?;
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -103,15 +107,17 @@ fn same_file(one: &Path, other: &Path) -> bool {
 }
 
 /// What was built, for programs.
-pub(super) fn json(built: &Built, out: &Path) -> serde_json::Value {
-    let mut object = inspect::object(&built.metadata);
+pub(super) fn json(index: &Index, out: &Path) -> serde_json::Value {
+    let mut object = inspect::object(index);
     object.insert("file".to_owned(), out.display().to_string().into());
-    object.insert("bytes".to_owned(), built.bytes.into());
+    object.insert("bytes".to_owned(), index.file_size().into());
     object.into()
 }
 
 /// What was built, in one line.
-pub(super) fn summary(metadata: &Metadata, bytes: u64, out: &Path) -> String {
+pub(super) fn summary(index: &Index, out: &Path) -> String {
+    let (metadata, bytes) = (index.metadata(), index.file_size());
+    let signed = if index.signed_by().is_some() { ", signed" } else { "" };
     let number = metadata.crl_number.map_or_else(String::new, |number| format!(" number {number}"));
     let again = match metadata.listed - metadata.entries {
         0 => String::new(),
@@ -121,7 +127,7 @@ pub(super) fn summary(metadata: &Metadata, bytes: u64, out: &Path) -> String {
         format!(", by its delta CRL {} more and {} released", delta.revoked, delta.removed)
     });
     format!(
-        "{}: {} revoked{again}{delta}, CRL{number} of {}, {bytes} bytes",
+        "{}: {} revoked{again}{delta}, CRL{number} of {}, {bytes} bytes{signed}",
         out.display(),
         metadata.entries,
         metadata.issuer,

@@ -2,6 +2,7 @@
 
 use super::failure::Failure;
 use super::file::{self, Output, is_standard};
+use super::signer::SignedBy;
 use super::style::Style;
 use super::transfer::Transfer;
 use base64::Engine as _;
@@ -40,6 +41,9 @@ pub(crate) struct Convert {
 
     #[command(flatten)]
     transfer: Transfer,
+
+    #[command(flatten)]
+    signed_by: SignedBy,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -73,7 +77,8 @@ impl Convert {
             let message = format!("{}: its name does not say what to write", self.out.display());
             Failure::new(message, "pass --to der, pem, json or json-zip")
         })?;
-        let index = file::index(&self.file, &self.transfer)?;
+        let keys = self.signed_by.keys(&self.transfer)?;
+        let index = file::index(&self.file, &self.transfer, &keys)?;
         index.check_crl()?;
         let out = Output::create(&self.out)?;
         let mut writer = BufWriter::new(out.file());

@@ -3,6 +3,7 @@
 use super::failure::Failure;
 use super::file;
 use super::inspect::rfc3339;
+use super::signer::SignedBy;
 use super::style::Style;
 use super::transfer::Transfer;
 use clap::Args;
@@ -32,6 +33,9 @@ pub(crate) struct Diff {
 
     #[command(flatten)]
     transfer: Transfer,
+
+    #[command(flatten)]
+    signed_by: SignedBy,
 }
 
 const EXAMPLES: &str = "\
@@ -60,7 +64,9 @@ struct Change {
 
 impl Diff {
     pub(crate) fn run(self, style: Style) -> Result<ExitCode, Failure> {
-        let (old, new) = (file::index(&self.old, &self.transfer)?, file::index(&self.new, &self.transfer)?);
+        let keys = self.signed_by.keys(&self.transfer)?;
+        let open = |path| file::index(path, &self.transfer, &keys);
+        let (old, new) = (open(&self.old)?, open(&self.new)?);
         comparable(&old, &new)?;
         let changes = |name| Changes { name, count: 0, list: self.list.then(Vec::new) };
         let mut revoked = changes("newly revoked");

@@ -3,7 +3,7 @@
 use super::style::Style;
 use super::transfer;
 use crl_tool::{
-    BuildError, CrlError, DownloadFault, EntriesError, LookupError, OpenError, Problem, ProofError,
+    BuildError, CrlError, DownloadFault, EntriesError, LookupError, OpenError, Problem, ProofError, SealError,
 };
 use std::io;
 use std::path::Path;
@@ -69,6 +69,12 @@ impl From<OpenError> for Failure {
 
 impl From<ProofError> for Failure {
     fn from(error: ProofError) -> Failure {
+        Failure::new(error.to_string(), error.hint())
+    }
+}
+
+impl From<SealError> for Failure {
+    fn from(error: SealError) -> Failure {
         Failure::new(error.to_string(), error.hint())
     }
 }

@@ -2,13 +2,13 @@
 
 use super::failure::Failure;
 use super::transfer::{self, Transfer};
-use crl_tool::{Draft, Index, Input, Issuer};
+use crl_tool::{Draft, Index, Input, Issuer, PublicKey};
 use std::fs::File;
 use std::io::{self, BufRead, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-/// The most bytes of a file with certificates.
-const CERTIFICATES_LIMIT: u64 = 16 << 20;
+/// The most bytes of a file with certificates or keys.
+const SMALL_LIMIT: u64 = 16 << 20;
 
 /// Whether `path` stands for standard input or output.
 pub(crate) fn is_standard(path: &Path) -> bool {
@@ -22,14 +22,14 @@ pub(crate) enum Either {
 }
 
 impl Either {
-    /// Opens a file and looks what it is.
-    pub(crate) fn open(path: &Path, transfer: &Transfer) -> Result<Either, Failure> {
+    /// Opens a file and looks what it is. If there are `keys`, it must be an index that one of them signed.
+    pub(crate) fn open(path: &Path, transfer: &Transfer, keys: &[PublicKey]) -> Result<Either, Failure> {
         if let Some((name, mut stream)) = stream(path, transfer.index(path)?) {
             let mut first = Vec::new();
             (&mut stream).take(8).read_to_end(&mut first).map_err(Failure::io("read", path))?;
             let whole = io::Cursor::new(first.clone()).chain(stream);
-            return if Index::is_index(&first) {
-                index_of_stream(path, whole).map(|index| Either::Index(Box::new(index)))
+            return if Index::is_index(&first) || !keys.is_empty() {
+                index_of_stream(path, whole, keys).map(|index| Either::Index(Box::new(index)))
             } else {
                 Ok(Either::Crl(Input::from_reader(&name, whole)))
             };
@@ -37,8 +37,8 @@ impl Either {
         let mut first = Vec::new();
         let file = File::open(path).map_err(Failure::io("read", path))?;
         file.take(8).read_to_end(&mut first).map_err(Failure::io("read", path))?;
-        if Index::is_index(&first) {
-            Ok(Either::Index(Box::new(Index::open(path)?)))
+        if Index::is_index(&first) || !keys.is_empty() {
+            Ok(Either::Index(Box::new(index(path, transfer, keys)?)))
         } else {
             Ok(Either::Crl(Input::open(path)?))
         }
@@ -53,21 +53,30 @@ fn stream(path: &Path, download: Option<Box<dyn Read>>) -> Option<(String, Box<d
     download.map(|download| (transfer::name(path), download))
 }
 
-/// Opens an index, or says that a file is none.
-pub(crate) fn index(path: &Path, transfer: &Transfer) -> Result<Index, Failure> {
+/// Opens an index, or says that a file is none. If there are `keys`, one of them must have signed all of it.
+pub(crate) fn index(path: &Path, transfer: &Transfer, keys: &[PublicKey]) -> Result<Index, Failure> {
     match stream(path, transfer.index(path)?) {
-        Some((_, stream)) => index_of_stream(path, stream),
-        None => Ok(Index::open(path)?),
+        Some((_, stream)) => index_of_stream(path, stream, keys),
+        None => index_in(File::open(path).map_err(Failure::io("read", path))?, path, keys),
     }
 }
 
+fn index_in(file: File, path: &Path, keys: &[PublicKey]) -> Result<Index, Failure> {
+    if keys.is_empty() {
+        return Ok(Index::from_file(file, path)?);
+    }
+    let index = Index::from_signed_file(file, path, keys)?;
+    index.check_crl()?;
+    Ok(index)
+}
+
 /// An index is read at many places, so that one from a stream goes to a temporary file first.
-fn index_of_stream(path: &Path, mut stream: impl Read) -> Result<Index, Failure> {
+fn index_of_stream(path: &Path, mut stream: impl Read, keys: &[PublicKey]) -> Result<Index, Failure> {
     let name = if is_standard(path) { "standard input".to_owned() } else { transfer::name(path) };
     let name = Path::new(&name);
     let mut file = tempfile::tempfile().map_err(Failure::io("copy to a temporary file", name))?;
     io::copy(&mut stream, &mut file).map_err(Failure::io("copy to a temporary file", name))?;
-    Ok(Index::from_file(file, name)?)
+    index_in(file, name, keys)
 }
 
 /// Opens the CRL that a command reads.
@@ -88,18 +97,18 @@ pub(crate) fn lines(path: &Path) -> Result<impl Iterator<Item = io::Result<Strin
     Ok(io::BufReader::new(source).lines())
 }
 
-/// Reads a file with certificates as a whole.
-pub(crate) fn certificates(path: &Path, transfer: &Transfer) -> Result<Vec<u8>, Failure> {
+/// Reads a file with certificates or public keys as a whole.
+pub(crate) fn whole(path: &Path, transfer: &Transfer) -> Result<Vec<u8>, Failure> {
     let mut content = Vec::new();
-    let read = match stream(path, transfer.authentic(path, CERTIFICATES_LIMIT)?) {
-        Some((_, stream)) => stream.take(CERTIFICATES_LIMIT + 1).read_to_end(&mut content),
-        None => File::open(path).and_then(|file| file.take(CERTIFICATES_LIMIT + 1).read_to_end(&mut content)),
+    let read = match stream(path, transfer.authentic(path, SMALL_LIMIT)?) {
+        Some((_, stream)) => stream.take(SMALL_LIMIT + 1).read_to_end(&mut content),
+        None => File::open(path).and_then(|file| file.take(SMALL_LIMIT + 1).read_to_end(&mut content)),
     };
     match read.map(u64::try_from).map_err(Failure::io("read", path))? {
-        Ok(length) if length <= CERTIFICATES_LIMIT => Ok(content),
+        Ok(length) if length <= SMALL_LIMIT => Ok(content),
         _ => Err(Failure::new(
-            format!("{}: over 16 MiB of certificates", transfer::name(path)),
-            "pass a file with the CA's certificate only",
+            format!("{}: over 16 MiB", transfer::name(path)),
+            "pass a file with the certificates or the keys only",
         )),
     }
 }
@@ -108,7 +117,7 @@ pub(crate) fn certificates(path: &Path, transfer: &Transfer) -> Result<Vec<u8>, 
 pub(crate) fn issuers(paths: &[PathBuf], transfer: &Transfer) -> Result<Vec<Issuer>, Failure> {
     let mut issuers = Vec::new();
     for path in paths {
-        let found = Issuer::from_file_content(&certificates(path, transfer)?).map_err(|error| {
+        let found = Issuer::from_file_content(&whole(path, transfer)?).map_err(|error| {
             Failure::new(
                 format!("{}: {error}", transfer::name(path)),
                 "pass the CA's certificate as PEM or DER",

@@ -3,6 +3,7 @@
 use super::failure::Failure;
 use super::file;
 use super::inspect::rfc3339;
+use super::signer::SignedBy;
 use super::style::Style;
 use super::transfer::Transfer;
 use clap::Args;
@@ -27,6 +28,9 @@ pub(crate) struct Lookup {
 
     #[command(flatten)]
     transfer: Transfer,
+
+    #[command(flatten)]
+    signed_by: SignedBy,
 }
 
 #[derive(Debug, Args)]
@@ -62,8 +66,9 @@ const NOT_COVERED: u8 = 3;
 
 impl Lookup {
     pub(crate) fn run(self, style: Style) -> Result<ExitCode, Failure> {
-        let indexes =
-            self.files.iter().map(|path| file::index(path, &self.transfer)).collect::<Result<Vec<_>, _>>()?;
+        let keys = self.signed_by.keys(&self.transfer)?;
+        let open = |path| file::index(path, &self.transfer, &keys);
+        let indexes = self.files.iter().map(|path| open(path)).collect::<Result<Vec<_>, _>>()?;
         same_issuer(&indexes)?;
         let answers = match &self.certificate {
             Certificate { serial: Some(hex), .. } => {
@@ -166,7 +171,7 @@ fn by_serial(indexes: &[Index], serial: &Serial) -> Result<Answer, Failure> {
 
 /// The certificate at `path`, which must be of the indexes' issuer.
 fn subject(path: &Path, indexes: &[Index], transfer: &Transfer) -> Result<Subject, Failure> {
-    let content = file::certificates(path, transfer)?;
+    let content = file::whole(path, transfer)?;
     let refused = |message: String, hint| Failure::new(format!("{}: {message}", path.display()), hint);
     let subject = Subject::from_file_content(&content)
         .map_err(|error| refused(error.to_string(), "pass a certificate as PEM or DER"))?;

@@ -3,10 +3,11 @@
 use super::build::{json, summary};
 use super::failure::Failure;
 use super::file::{self, Either, Output, is_standard};
+use super::signer::{self, SignWith};
 use super::style::Style;
 use super::transfer::Transfer;
 use clap::Args;
-use crl_tool::{Build, Index, Input};
+use crl_tool::{Build, Input};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -36,6 +37,9 @@ pub(crate) struct Merge {
 
     #[command(flatten)]
     transfer: Transfer,
+
+    #[command(flatten)]
+    sign: SignWith,
 }
 
 const EXAMPLES: &str = "\
@@ -51,8 +55,9 @@ impl Merge {
         if inputs.filter(|path| is_standard(path)).count() > 1 {
             return Err(Failure::new("`-` twice for one stream", "name files for all but one of them"));
         }
+        let signer = self.sign.signer()?;
         let issuers = file::issuers(&self.issuer, &self.transfer)?;
-        let base = match Either::open(&self.base, &self.transfer)? {
+        let base = match Either::open(&self.base, &self.transfer, &[])? {
             Either::Crl(input) => input,
             Either::Index(index) => {
                 let crl = index.crl().map_err(Failure::io("read", &self.base))?;
@@ -61,13 +66,11 @@ impl Merge {
         };
         let delta = file::crl(&self.delta, &self.transfer)?;
         let out = Output::create(&self.out)?;
-        let built = Build::new(&issuers).max_bytes(self.transfer.max_bytes).merge(base, delta, out.file())?;
-        // What is published was opened as the proxy opens it.
-        let copy = out.file().try_clone().map_err(Failure::io("read", &self.out))?;
-        Index::from_file(copy, &self.out)?;
+        Build::new(&issuers).max_bytes(self.transfer.max_bytes).merge(base, delta, out.file())?;
+        let index = signer::finish(out.file(), &self.out, signer.as_deref())?;
         out.publish()?;
         if !is_standard(&self.out) {
-            style.say(summary(&built.metadata, built.bytes, &self.out), &json(&built, &self.out))?;
+            style.say(summary(&index, &self.out), &json(&index, &self.out))?;
         }
         Ok(ExitCode::SUCCESS)
     }

@@ -3,6 +3,7 @@
 use super::failure::Failure;
 use super::file::{self, Either};
 use super::inspect;
+use super::signer::SignedBy;
 use super::style::Style;
 use super::transfer::Transfer;
 use clap::Args;
@@ -13,7 +14,8 @@ use std::process::ExitCode;
 /// Prove a CRL or an index from its issuer's certificate
 ///
 /// For a CRL: it is well-formed, and the issuer signed it. For an index: the CRL in it is, and the index answers for
-/// every serial what that CRL says.
+/// every serial what that CRL says. With --require-signature-by alone, an index is as good as the word of that key's
+/// holder, and its CRL is not proved again.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Verify {
@@ -22,35 +24,46 @@ pub(crate) struct Verify {
     file: PathBuf,
 
     /// The certificate of the CA that issued the CRL, PEM or DER; may be repeated
-    #[arg(long, value_name = "CA.pem", required = true)]
+    #[arg(long, value_name = "CA.pem", required_unless_present = "require_signature_by")]
     issuer: Vec<PathBuf>,
 
     #[command(flatten)]
     transfer: Transfer,
+
+    #[command(flatten)]
+    signed_by: SignedBy,
 }
 
 const EXAMPLES: &str = "\
 Examples:
   crl-tool verify ca.crl --issuer ca.pem
   crl-tool verify ca.crlx --issuer ca.pem
+  crl-tool verify ca.crlx --require-signature-by index.pub
 
 Exit codes: 0 proved, 2 not proved.";
 
 impl Verify {
     pub(crate) fn run(self, style: Style) -> Result<ExitCode, Failure> {
+        let keys = self.signed_by.keys(&self.transfer)?;
         let issuers = file::issuers(&self.issuer, &self.transfer)?;
-        let (what, metadata) = match Either::open(&self.file, &self.transfer)? {
+        let (what, entries, issuer, mut json) = match Either::open(&self.file, &self.transfer, &keys)? {
             Either::Crl(input) => {
-                ("CRL", Build::new(&issuers).max_bytes(self.transfer.max_bytes).check(input)?)
+                let proved = Build::new(&issuers).max_bytes(self.transfer.max_bytes).check(input)?;
+                ("CRL", proved.entries, proved.issuer.clone(), inspect::json_object(inspect::of_crl(&proved)))
             }
             Either::Index(index) => {
-                index.verify_by(&issuers)?;
-                ("index", index.metadata().clone())
+                // Without an issuer there are keys, and the file was checked against them.
+                if !issuers.is_empty() {
+                    index.verify_by(&issuers)?;
+                }
+                let metadata = index.metadata();
+                ("index", metadata.entries, metadata.issuer.clone(), inspect::object(&index))
             }
         };
-        let text = format!("verified: {what} of {}, {} revoked", metadata.issuer, metadata.entries);
-        let mut json = inspect::object(&metadata);
+        let by = if issuers.is_empty() { "signature" } else { "issuer" };
+        let text = format!("verified: {what} of {issuer}, {entries} revoked");
         json.insert("verified".to_owned(), what.into());
+        json.insert("verified_by".to_owned(), by.into());
         style.say(text, &json.into())?;
         Ok(ExitCode::SUCCESS)
     }

@@ -272,13 +272,14 @@ fn finish(
         tbs_sha256: digest_bytes(&scanned.tbs_sha256),
         spki_sha256: issuer.id().spki_sha256,
         issuer_changes: offset(position(issuers.changes.len())),
+        seal_size: 0,
     };
     let mut checksum = out.finish()?;
     if let Some(delta) = delta {
         checksum.update(&delta.der);
         file.write_all_at(&delta.der, header.delta())?;
     }
-    header.checksum = checksum.finish(&header);
+    header.checksum = checksum.finish(&[], &header);
     file.write_all_at(&header.to_bytes(), 0)?;
     let mut metadata = Metadata::new(head, &scanned.tail, &header.beside());
     if let Some(delta) = delta {

@@ -2,6 +2,7 @@
 
 use crate::crl::delta::DeltaError;
 use crate::problem::{Flaw, Problem};
+use crate::signature::hexadecimal;
 use std::io;
 use std::path::PathBuf;
 
@@ -91,6 +92,18 @@ pub enum Fault {
         /// The file.
         path: PathBuf,
     },
+    /// An unsigned index where a signature is required.
+    #[error("not signed, and a signature is required")]
+    NotSigned,
+    /// An index signed with another key than those that are trusted.
+    #[error("signed with the key {}, which is none of those required", hexadecimal(key_sha256))]
+    OtherSigner {
+        /// SHA-256 of its SubjectPublicKeyInfo.
+        key_sha256: [u8; 32],
+    },
+    /// A signature that is not the key's.
+    #[error("its signature is wrong: it was changed, or forged")]
+    WrongSignature,
     /// The entries of the CRL changed since they were indexed.
     #[error("damaged: the CRL in it is not the one that was indexed")]
     CrlDigest,
@@ -109,6 +122,11 @@ impl Fault {
                 "keep the CRL as DER beside the index, and build the index again after replacing the CRL"
             }
             Fault::NotAnIndex => "make one from the CRL with `crl-tool build`",
+            Fault::NotSigned => "sign it: `crl-tool build` or `crl-tool sign` with --sign-key",
+            Fault::OtherSigner { .. } => {
+                "pass the public key of who signed it, if you trust it; while keys change, pass both"
+            }
+            Fault::WrongSignature => "do not use it, and find out who wrote it",
             Fault::Version { .. } => "build it again with this version of crl-tool",
             Fault::Length { .. }
             | Fault::Header { .. }

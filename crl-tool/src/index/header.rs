@@ -4,6 +4,7 @@ use super::error::Fault;
 use super::line::{Line, lines_for};
 
 use super::metadata::Beside;
+use super::seal;
 use crate::crl::delta::MAX_DELTA_BYTES;
 use std::ops::Range;
 
@@ -34,6 +35,8 @@ pub(crate) struct Header {
     pub(crate) crl_entries: Range<u32>,
     /// Bytes of the delta CRL that is applied; 0 for none.
     pub(crate) delta_size: u32,
+    /// Bytes of the signature section; 0 for none.
+    pub(crate) seal_size: u32,
     /// SHA-256 of the CRL's signed part.
     pub(crate) tbs_sha256: [u8; 32],
     /// SHA-256 of the key that signed the CRL.
@@ -81,9 +84,14 @@ impl Header {
         self.issuer_changes() + u64::from(self.issuer_changes) * 4
     }
 
+    /// Where the signature starts in the file.
+    pub(crate) fn seal(&self) -> u64 {
+        self.delta() + u64::from(self.delta_size)
+    }
+
     /// Bytes of the whole file.
     pub(crate) fn file_size(&self) -> u64 {
-        self.delta() + u64::from(self.delta_size)
+        self.seal() + u64::from(self.seal_size)
     }
 
     /// The header as it stands in the file.
@@ -105,6 +113,7 @@ impl Header {
         fields.put(&self.tbs_sha256);
         fields.put(&self.spki_sha256);
         fields.put(&self.issuer_changes.to_le_bytes());
+        fields.put(&self.seal_size.to_le_bytes());
         fields.bytes
     }
 
@@ -142,6 +151,7 @@ impl Header {
             tbs_sha256: fields.take(),
             spki_sha256: fields.take(),
             issuer_changes: u32::from_le_bytes(fields.take()),
+            seal_size: u32::from_le_bytes(fields.take()),
         };
         if expected != actual {
             return Err(Fault::Length { expected, actual });
@@ -164,6 +174,7 @@ impl Header {
             (self.crl_entries.end < self.crl_size, "entry range"),
             (self.delta_size <= MAX_DELTA_BYTES, "delta size"),
             (self.issuer_changes <= self.listed, "issuer changes"),
+            (self.seal_size <= seal::LIMIT, "signature size"),
         ];
         match sound.iter().find(|(holds, _)| !holds) {
             Some((_, field)) => Err(Fault::Header { field }),

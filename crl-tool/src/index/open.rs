@@ -7,12 +7,15 @@ use super::issuers::Issuers;
 use super::lane::Lane;
 use super::line::Line;
 use super::metadata::Metadata;
+use super::seal::Seal;
 use crate::crl::head::{self, Head};
 use crate::crl::scan::Frame;
 use crate::crl::stored::Stored;
 use crate::crl::tail::{self, Tail};
 use crate::issuer::sha256;
+use crate::key::PublicKey;
 use crate::width::{length, length_of, offset, position};
+use aws_lc_rs::digest::{Context, Digest, SHA256};
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -44,11 +47,46 @@ impl Index {
     /// # Errors
     /// As [`Index::open`].
     pub fn from_file(file: File, path: &Path) -> Result<Index, OpenError> {
-        read(file, path).map_err(|fault| OpenError { path: path.to_owned(), fault })
+        let opened = read(file, path, false);
+        opened.map(|opened| opened.index).map_err(|fault| OpenError { path: path.to_owned(), fault })
+    }
+
+    /// As [`Index::open`], for an index that one of `keys` must have signed. [`Index::check_crl`] then compares the CRL's
+    /// entries with the digest that was signed.
+    ///
+    /// # Errors
+    /// As [`Index::open`]; and the index is not signed, by none of `keys`, or was changed since.
+    pub fn open_signed(path: &Path, keys: &[PublicKey]) -> Result<Index, OpenError> {
+        let file =
+            File::open(path).map_err(|error| OpenError { path: path.to_owned(), fault: error.into() })?;
+        Index::from_signed_file(file, path, keys)
+    }
+
+    /// As [`Index::open_signed`], for a file that is open already. `path` names it in errors.
+    ///
+    /// # Errors
+    /// As [`Index::open_signed`].
+    pub fn from_signed_file(file: File, path: &Path, keys: &[PublicKey]) -> Result<Index, OpenError> {
+        let checked = read(file, path, true).and_then(|Opened { index, sections, .. }| {
+            let seal = index.seal.as_ref().ok_or(Fault::NotSigned)?;
+            seal.check(&index.header, &sections.ok_or(Fault::NotSigned)?, keys)?;
+            Ok(index)
+        });
+        checked.map_err(|fault| OpenError { path: path.to_owned(), fault })
     }
 }
 
-fn read(file: File, path: &Path) -> Result<Index, Fault> {
+/// An open index, and what a signature of it is made from.
+pub(super) struct Opened {
+    pub(super) index: Index,
+    /// SHA-256 of all that the checksum is over before the signature, if it was asked for.
+    pub(super) sections: Option<Digest>,
+    /// The checksum up to there.
+    pub(super) checksum: Checksum,
+}
+
+/// Reads an index. Hashing it for a signature takes about as long as all the rest, and is left out where nobody asks.
+pub(super) fn read(file: File, path: &Path, for_signature: bool) -> Result<Opened, Fault> {
     let size = file.metadata()?.len();
     let mut first = [0; header::SIZE];
     match file.read_exact_at(&mut first, 0) {
@@ -60,12 +98,14 @@ fn read(file: File, path: &Path) -> Result<Index, Fault> {
     let inside = Stored::inside(file);
     let frame = Frame::read(beside.as_ref().unwrap_or(&inside), &header)?;
 
-    let mut checksum = Checksum::new(&frame);
+    let mut checksum = if for_signature { Checksum::with_digest(&frame) } else { Checksum::new(&frame) };
     let lane = read_lines(&inside.file, &header, &mut checksum)?;
     let offsets = read_offsets(&inside.file, &header, &mut checksum)?;
     let issuer_changes = read_issuer_changes(&inside.file, &header, &mut checksum)?;
     let delta = read_delta(&inside.file, &header, &mut checksum)?;
-    if checksum.finish(&header) != header.checksum {
+    let seal = Seal::read(&inside.file, &header)?;
+    let sealed = seal.as_ref().map(Seal::to_bytes).unwrap_or_default();
+    if checksum.finish(&sealed, &header) != header.checksum {
         return Err(Fault::Checksum);
     }
     let (head, tail) = frame.parse(&header)?;
@@ -78,7 +118,9 @@ fn read(file: File, path: &Path) -> Result<Index, Fault> {
     let crl = beside.unwrap_or(inside);
     let issuers = Issuers::new(&head.issuer, issuer_changes);
     let path = path.to_owned();
-    Ok(Index { path, crl, header, head, metadata, seed, lane, offsets, issuers, delta })
+    let (sections, seal) = (checksum.digest.clone().map(Context::finish), seal.map(Box::new));
+    let index = Index { path, crl, header, head, metadata, seed, lane, offsets, issuers, delta, seal };
+    Ok(Opened { index, sections, checksum })
 }
 
 /// Opens the CRL beside the index at `path`: a file of the same name that ends in `.crl`.
@@ -124,24 +166,44 @@ impl Frame {
 }
 
 /// The sum over all of the file but the CRL's entries: the CRL before and after its entries, lines, offsets, the
-/// changes of the issuer, the delta CRL, and the header (with zeroes for the sum), which a builder knows last.
-pub(crate) struct Checksum(Xxh3);
+/// changes of the issuer, the delta CRL, the signature, and the header (with zeroes for the sum), which a builder
+/// knows last.
+#[derive(Clone)]
+pub(crate) struct Checksum {
+    sum: Xxh3,
+    /// What is signed of an index is what the sum is over, so that no part of it can be missed.
+    digest: Option<Context>,
+}
 
 impl Checksum {
     pub(crate) fn new(frame: &Frame) -> Checksum {
-        let mut sum = Xxh3::new();
-        sum.update(&frame.before);
-        sum.update(&frame.after);
-        Checksum(sum)
+        Checksum::start(frame, None)
+    }
+
+    fn with_digest(frame: &Frame) -> Checksum {
+        Checksum::start(frame, Some(Context::new(&SHA256)))
+    }
+
+    fn start(frame: &Frame, digest: Option<Context>) -> Checksum {
+        let mut checksum = Checksum { sum: Xxh3::new(), digest };
+        checksum.update(&frame.before);
+        checksum.update(&frame.after);
+        checksum
     }
 
     pub(crate) fn update(&mut self, bytes: &[u8]) {
-        self.0.update(bytes);
+        self.sum.update(bytes);
+        if let Some(digest) = &mut self.digest {
+            digest.update(bytes);
+        }
     }
 
-    pub(crate) fn finish(mut self, header: &Header) -> u64 {
-        self.0.update(&header.to_bytes_without_checksum());
-        self.0.digest()
+    /// The sum, with the signature and the header.
+    pub(crate) fn finish(&self, seal: &[u8], header: &Header) -> u64 {
+        let mut sum = self.sum.clone();
+        sum.update(seal);
+        sum.update(&header.to_bytes_without_checksum());
+        sum.digest()
     }
 }
 

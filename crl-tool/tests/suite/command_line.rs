@@ -111,7 +111,30 @@ fn inspect_shows_the_metadata() {
     let json: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
     assert_eq!(json["entries"], 2);
     assert_eq!(json["next_update"], "2027-01-01T00:00:00Z");
-    assert_eq!(code(&stage.run(&["inspect", "ca.crl"])), 2);
+}
+
+#[test]
+fn inspect_says_that_a_bare_crl_is_not_proved() {
+    let stage = Stage::set();
+    let text = stdout(&stage.run(&["inspect", "ca.crl"]));
+    assert!(text.starts_with("signature     NOT CHECKED") && text.contains("listed        2\n"), "{text}");
+    let piped = stage.run_with(pem("X509 CRL", &stage.crl()).as_bytes(), &["inspect", "-"]);
+    assert_eq!(stdout(&piped), stdout(&stage.run(&["inspect", "ca.crl"])));
+    let json = stage.run(&["inspect", "ca.crl", "--format", "json"]);
+    let json: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
+    assert_eq!(json["signature_checked"], false);
+    assert_eq!(json["algorithm"], "ECDSA with SHA-256");
+    assert_eq!(json["crl_number"], "4097");
+    // One that nobody signed, and one that is none.
+    let mut crl = stage.crl();
+    let last = crl.len() - 1;
+    crl[last] ^= 1;
+    stage.write("forged.crl", &crl);
+    assert_eq!(code(&stage.run(&["inspect", "forged.crl"])), 0);
+    stage.write("cut.crl", &crl[..last]);
+    let refused = stage.run(&["inspect", "cut.crl"]);
+    assert_eq!(code(&refused), 2);
+    assert!(stderr(&refused).contains("1 bytes early"), "{}", stderr(&refused));
 }
 
 #[test]
@@ -184,7 +207,8 @@ fn usage_errors_exit_with_2_and_help_with_0() {
     let stage = Stage::set();
     assert_eq!(code(&stage.run(&["build"])), 2);
     assert_eq!(code(&stage.run(&["frobnicate"])), 2);
-    for command in ["build", "completions", "convert", "diff", "inspect", "lookup", "merge", "verify"] {
+    for command in ["build", "completions", "convert", "diff", "inspect", "lookup", "merge", "sign", "verify"]
+    {
         let help = stage.run(&[command, "--help"]);
         assert_eq!(code(&help), 0);
         assert!(stdout(&help).contains("Exit codes:"), "{command}");

@@ -2,7 +2,8 @@
 
 use crate::der::{entry, reason};
 use crate::forge::{Ca, Crl, index_bytes};
-use crl_tool::{Build, Index, Input, Issuer, Lookup, Reason, Serial};
+use crate::seal::{fixed_key, signed};
+use crl_tool::{Build, Index, Input, Issuer, Lookup, Reason, Serial, Signer};
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::FileExt;
@@ -28,6 +29,15 @@ fn indexes_have_the_same_bytes_forever() {
         file.read_exact_at(&mut bytes, 0).unwrap();
         assert_eq!(bytes, fs::read(golden(&format!("{name}.crlx"))).unwrap(), "{name}");
     }
+}
+
+/// The signature of a key that is the same in every run.
+#[test]
+fn signatures_have_the_same_bytes_forever() {
+    let plain = fs::read(golden("small.crlx")).unwrap();
+    assert_eq!(signed(&plain, &fixed_key()), fs::read(golden("signed.crlx")).unwrap());
+    let keys = [fixed_key().public_key().clone()];
+    Index::open_signed(&golden("signed.crlx"), &keys).unwrap().check_crl().unwrap();
 }
 
 /// Writes the files anew, with another key.
@@ -62,6 +72,7 @@ fn make_the_golden_files() {
     let of = crate::indirect::of;
     let indirect = [entry(&[1], &[]), of(1, &one), entry(&[2], &[reason(6)]), of(2, &two), of(3, &one)];
     write_both("indirect", &crate::indirect::crl(&ca, &indirect));
+    write("signed.crlx", &signed(&fs::read(golden("small.crlx")).unwrap(), &fixed_key()));
 }
 
 #[test]

@@ -19,5 +19,6 @@ mod indirect;
 mod merge;
 mod rfc5280;
 mod scope;
+mod seal;
 mod sidecar;
 mod stage;

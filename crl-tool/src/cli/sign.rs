@@ -1,0 +1,72 @@
+//! `crl-tool sign`
+
+use super::failure::Failure;
+use super::file::{self, Output, is_standard};
+use super::style::Style;
+use super::transfer::Transfer;
+use super::{inspect, signer};
+use clap::Args;
+use std::fs::File;
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Sign an index, or sign it with another key
+///
+/// The index is proved first, as `crl-tool verify` does: who signs vouches for it. A signature that it has already is
+/// replaced. The proxy takes signed indexes only where `revocation.require_signature_by` lists public keys.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Sign {
+    /// The index
+    #[arg(value_name = "FILE.crlx")]
+    file: PathBuf,
+
+    /// The certificate of the CA that issued its CRL, PEM or DER; may be repeated
+    #[arg(long, value_name = "CA.pem", required = true)]
+    issuer: Vec<PathBuf>,
+
+    #[command(flatten)]
+    transfer: Transfer,
+
+    /// The private key: P-256, P-384 or Ed25519, as PEM (PKCS#8 or SEC1)
+    #[arg(long, value_name = "KEY.pem")]
+    sign_key: PathBuf,
+
+    /// The file to write; by default the index itself, replaced as a whole
+    #[arg(long, value_name = "FILE.crlx")]
+    out: Option<PathBuf>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  openssl genpkey -algorithm ED25519 -out index.key && openssl pkey -in index.key -pubout -out index.pub
+  crl-tool sign ca.crlx --issuer ca.pem --sign-key index.key
+  crl-tool lookup ca.crlx --require-signature-by index.pub --cert client.pem
+
+Exit codes: 0 signed, 2 failed (nothing was replaced).";
+
+impl Sign {
+    pub(crate) fn run(self, style: Style) -> Result<ExitCode, Failure> {
+        let path = self.out.as_ref().unwrap_or(&self.file);
+        if is_standard(&self.file) {
+            return Err(Failure::new("`-`: cannot sign a stream", "name the file of the index"));
+        }
+        let signer = signer::private_key(&self.sign_key)?;
+        let issuers = file::issuers(&self.issuer, &self.transfer)?;
+        let mut source = File::open(&self.file).map_err(Failure::io("read", &self.file))?;
+        let out = Output::create(path)?;
+        io::copy(&mut source, &mut out.file()).map_err(Failure::io("write", path))?;
+        // What is proved is the copy, so that nothing else can be signed.
+        signer::finish(out.file(), &self.file, None)?.verify_by(&issuers)?;
+        let index = signer::finish(out.file(), &self.file, Some(signer.as_ref()))?;
+        out.publish()?;
+        if !is_standard(path) {
+            let key = index.signed_by().map(|key| inspect::hexadecimal(&key)).unwrap_or_default();
+            let mut json = inspect::object(&index);
+            json.insert("file".to_owned(), path.display().to_string().into());
+            style.say(format!("{}: signed with the key {key}", path.display()), &json.into())?;
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
