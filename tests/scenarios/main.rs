@@ -22,6 +22,7 @@ mod reload;
 mod request_refusals;
 mod revocation;
 mod routes;
+mod signed_indexes;
 mod tree;
 mod upstream_connections;
 mod upstream_faults;

@@ -23,6 +23,8 @@ pub struct Revocation {
     pub depth: Depth,
     /// The CRL indexes that `crl-tool build` made, one an issuer.
     pub indexes: Vec<PathBuf>,
+    /// PEM files of the keys of which one must have signed each index; none if unsigned indexes will do.
+    pub require_signature_by: Vec<PathBuf>,
     /// How long after its nextUpdate a CRL still counts.
     pub grace: Duration,
 }
@@ -44,7 +46,8 @@ impl Revocation {
                 "list the .crlx file of each issuer, or set revocation.depth = \"off\"",
             );
         }
+        let require_signature_by = revocation.files("require_signature_by");
         let grace = Duration::from_secs(revocation.number("grace_seconds", 0, 0..=31_536_000));
-        Self { depth, indexes, grace }
+        Self { depth, indexes, require_signature_by, grace }
     }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crl_tool::{Gap, Index, IssuerError, IssuerId, Reasons, Subject};
+use crl_tool::{Gap, Index, IssuerError, IssuerId, PublicKey, Reasons, Subject};
 use rustls_pki_types::{CertificateDer, UnixTime};
 use time::OffsetDateTime;
 
@@ -16,6 +16,7 @@ use crate::config::{Depth, Invalid, Revocation};
 use crate::refusal::Refusal;
 
 const KEY: &str = "revocation.indexes";
+const SIGNERS: &str = "revocation.require_signature_by";
 
 /// A CRL in force: an issuer's only one, or one of its partitions.
 #[derive(Debug, Clone)]
@@ -42,8 +43,14 @@ impl Revocations {
     pub(super) fn load(config: &Revocation, last: Option<&Self>) -> (Self, Vec<Invalid>) {
         let mut revocations = Self { depth: config.depth, grace: config.grace, by_issuer: HashMap::new() };
         let mut problems = Vec::new();
-        for path in &config.indexes {
-            match open(path).and_then(|crl| revocations.refuse_older(crl, last)) {
+        let signers = signers(&config.require_signature_by).unwrap_or_else(|problem| {
+            problems.push(problem);
+            None
+        });
+        // Without the keys, nothing new can be believed.
+        let paths = if problems.is_empty() { config.indexes.as_slice() } else { &[] };
+        for path in paths {
+            match open(path, signers.as_deref()).and_then(|crl| revocations.refuse_older(crl, last)) {
                 Ok(crl) => revocations.insert(crl),
                 Err(problem) => problems.push(problem),
             }
@@ -190,10 +197,31 @@ impl Revocations {
     }
 }
 
-fn open(path: &Path) -> Result<Crl, Invalid> {
+/// The keys of which one must have signed an index; `None` if no signature is asked for.
+fn signers(files: &[PathBuf]) -> Result<Option<Vec<PublicKey>>, Invalid> {
+    let mut keys = Vec::new();
+    for path in files {
+        let unusable = |problem: String, hint: &str| {
+            Invalid::new(SIGNERS, format!("{}: {problem}", path.display()), hint)
+        };
+        let content = std::fs::read(path).map_err(|error| {
+            let hint = "check the name (relative to the configuration file) and the permissions";
+            unusable(format!("cannot be read: {error}"), hint)
+        })?;
+        let found = PublicKey::from_file_content(&content);
+        keys.extend(found.map_err(|error| unusable(error.to_string(), error.hint()))?);
+    }
+    Ok(if files.is_empty() { None } else { Some(keys) })
+}
+
+fn open(path: &Path, signers: Option<&[PublicKey]>) -> Result<Crl, Invalid> {
     let unusable =
         |problem: &dyn fmt::Display, hint| Invalid::new(KEY, format!("{}: {problem}", path.display()), hint);
-    let index = Index::open(path)
+    let opened = match signers {
+        Some(keys) => Index::open_signed(path, keys),
+        None => Index::open(path),
+    };
+    let index = opened
         .and_then(|index| index.check_crl().map(|()| index))
         .map_err(|error| unusable(&error.fault, error.fault.hint()))?;
     let next_update = index.metadata().next_update.map(OffsetDateTime::unix_timestamp).ok_or_else(|| {
