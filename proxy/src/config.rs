@@ -19,6 +19,7 @@ mod upstream;
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::Arc;
 
 use toml::Table;
 
@@ -27,7 +28,9 @@ pub use self::drain::Drain;
 use self::fields::Fields;
 pub use self::fields::Invalid;
 pub use self::file::File;
-pub use self::identity_headers::{IdentityHeaders, SubjectHeader};
+pub use self::identity_headers::{
+    AlbMode, Forwarding, IdentityHeaders, Names, RequestId, SubjectHeader, Trace, XfccElement,
+};
 pub use self::limits::Limits;
 pub use self::listen::Listen;
 pub use self::log::{Log, LogFormat};
@@ -54,7 +57,7 @@ pub struct Config {
     /// Where requests go, each place once.
     pub upstreams: Vec<Upstream>,
     /// What the upstream is told about the client.
-    pub identity_headers: IdentityHeaders,
+    pub identity_headers: Arc<IdentityHeaders>,
     /// How much of everything.
     pub limits: Limits,
     /// How to stop.
@@ -113,7 +116,7 @@ impl Config {
             revocation: Revocation::read(&mut root.section("revocation")),
             routes,
             upstreams,
-            identity_headers: IdentityHeaders::read(&mut root.section("identity_headers")),
+            identity_headers: Arc::new(IdentityHeaders::read(&mut root.section("identity_headers"))),
             limits: Limits::read(&mut root.section("limits")),
             drain: Drain::read(&mut root.section("drain")),
             admin: Admin::read(&mut root.section("admin")),

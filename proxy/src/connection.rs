@@ -20,7 +20,7 @@ use crate::access_log::Line;
 use crate::app::App;
 use crate::authorize::Client;
 use crate::drain::{Phase, reached};
-use crate::forward::{Forwarder, IdentityHeaderValues, ResponseBody, describe};
+use crate::forward::{Asker, Forwarder, IdentityHeaderValues, ResponseBody, describe};
 use crate::handshake::{Failed, Secured, handshake, linger};
 use crate::http1_guard::{Guard, Guarded, HeadLimits};
 use crate::identify::{ClientIdentity, LeafSummary, identify};
@@ -126,7 +126,8 @@ pub async fn serve(mut stream: TcpStream, address: SocketAddr, slot: Slot, worke
     let http2 = tls.alpn_protocol() == Some(b"h2");
     let server_name = tls.server_name().map(Into::into);
     let tls = if tls.protocol_version() == Some(rustls::ProtocolVersion::TLSv1_3) { "1.3" } else { "1.2" };
-    let identity_headers = IdentityHeaderValues::new(&identity, &path, &app.config.identity_headers);
+    let identity_headers =
+        IdentityHeaderValues::new(&identity, path.chain(), app.config.identity_headers.clone());
     let session = Arc::new(Session {
         id,
         identity,
@@ -253,7 +254,8 @@ impl Session {
             client.authorize(&request, limits, &app.routes, &trust, app.clock.now())?
         };
         record.routed(permit.routed().route);
-        self.worker.forwarder.forward(permit, request, &self.identity_headers, &record.progress).await
+        let asker = Asker { identity: &self.identity_headers, request_id: &record.id };
+        self.worker.forwarder.forward(permit, request, asker, &record.progress).await
     }
 
     /// Writes down that the connection ends for `refusal`, outside of a request.

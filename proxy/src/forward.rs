@@ -1,10 +1,16 @@
 //! Phase 5: the permitted request goes to the private API, and its response comes back, both streamed.
 
 mod body;
+mod certificate;
 mod connect;
+mod forwarded;
 mod headers;
+mod identity;
+mod ours;
 mod pool;
+mod trace;
 mod upstream;
+mod xfcc;
 
 use std::sync::Arc;
 
@@ -13,7 +19,8 @@ use hyper::body::Incoming;
 
 pub use self::body::{Progress, ResponseBody};
 use self::connect::TrustedBundles;
-pub use self::headers::IdentityHeaderValues;
+pub use self::headers::Asker;
+pub use self::identity::IdentityHeaderValues;
 use self::upstream::Upstream;
 use crate::authorize::Permit;
 use crate::config::{Config, Invalid};
@@ -55,12 +62,12 @@ impl Forwarder {
         &self,
         permit: Permit<'_>,
         request: Request<Incoming>,
-        identity: &IdentityHeaderValues,
+        asker: Asker<'_>,
         progress: &Arc<Progress>,
     ) -> Result<Response<ResponseBody>, Refusal> {
         let routed = permit.routed();
         match self.upstreams.get(routed.route.upstream) {
-            Some(upstream) => upstream.forward(routed, request, identity, progress).await,
+            Some(upstream) => upstream.forward(routed, request, asker, progress).await,
             // Routes and upstreams come from one configuration, so there is one.
             None => Err(Refusal::NoRoute { path: request.uri().path().to_owned() }),
         }

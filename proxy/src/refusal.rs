@@ -228,12 +228,17 @@ pub enum Refusal {
         allowed: String,
     },
     /// With our headers the request is larger than the upstream accepts.
-    #[error("the request would carry {bytes} bytes of headers, and upstream.header_limit_bytes is {limit}")]
+    #[error(
+        "the request would carry {bytes} bytes of headers, and upstream.header_limit_bytes is {limit}; the largest: \
+         {largest}"
+    )]
     UpstreamHeadersTooLarge {
         /// Name, value and four bytes of separators for each field.
         bytes: usize,
         /// The limit.
         limit: usize,
+        /// The largest of them, with their bytes.
+        largest: String,
     },
     /// No connection to the upstream.
     #[error("cannot connect to the upstream: {detail}")]

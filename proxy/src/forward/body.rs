@@ -10,8 +10,9 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
-use super::headers::remove_spoofed;
+use super::ours::remove_from_trailers;
 use super::pool::{Pool, Sender};
+use crate::config::IdentityHeaders;
 
 /// How a request's body is coming along.
 #[derive(Debug)]
@@ -69,14 +70,15 @@ impl Progress {
 pub(super) struct RequestBody {
     inner: Incoming,
     progress: Arc<Progress>,
+    settings: Arc<IdentityHeaders>,
 }
 
 impl RequestBody {
-    pub(super) fn new(inner: Incoming, progress: Arc<Progress>) -> Self {
+    pub(super) fn new(inner: Incoming, progress: Arc<Progress>, settings: Arc<IdentityHeaders>) -> Self {
         if inner.is_end_stream() {
             progress.end();
         }
-        Self { inner, progress }
+        Self { inner, progress, settings }
     }
 }
 
@@ -95,8 +97,7 @@ impl Body for RequestBody {
             this.progress.bytes.fetch_add(u64::try_from(bytes).unwrap_or(u64::MAX), Ordering::Relaxed);
             this.progress.touch();
             if let Some(trailers) = frame.trailers_mut() {
-                // An upstream that merges trailers into headers must not find our word in them either.
-                remove_spoofed(trailers);
+                remove_from_trailers(trailers, &this.settings);
             }
         }
         if matches!(polled, Poll::Ready(None)) || this.inner.is_end_stream() {

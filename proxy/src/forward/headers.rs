@@ -1,106 +1,60 @@
 //! The header policy: what of a client's request reaches the upstream, what is added, and what comes back.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use http::header::{CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, HOST, TE, TRANSFER_ENCODING, UPGRADE};
-use http::{HeaderMap, HeaderName, HeaderValue, Version, request, response};
+use http::header::{CONTENT_LENGTH, COOKIE, HOST, TRANSFER_ENCODING};
+use http::{HeaderMap, HeaderValue, Version, request, response};
 use http_body::SizeHint;
 
+use super::forwarded::{self, Before};
+use super::identity::IdentityHeaderValues;
+use super::{ours, trace};
 use crate::authorize::header_bytes;
-use crate::config::{IdentityHeaders, SubjectHeader};
-use crate::identify::ClientIdentity;
 use crate::refusal::Refusal;
-use crate::trust::VerifiedPath;
 
-const CLIENT_CERT: HeaderName = HeaderName::from_static("client-cert");
-const CLIENT_CERT_CHAIN: HeaderName = HeaderName::from_static("client-cert-chain");
-const CLIENT_CERT_SUB: HeaderName = HeaderName::from_static("x-client-cert-sub");
+/// How many header fields a refusal names.
+const LARGEST: usize = 3;
 
-/// RFC 9110 §7.6.1: about one connection, not about the message. `Expect` is between the client and us: the
-/// upstream gets the body when it comes.
-const HOP_BY_HOP: [HeaderName; 7] = [
-    CONNECTION,
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-connection"),
-    TE,
-    TRANSFER_ENCODING,
-    UPGRADE,
-    EXPECT,
-];
-
-/// What a client must not tell the upstream, because the upstream would take it for our word, or for a route.
-const SPOOFED: [&str; 8] = [
-    "client-cert",
-    "client-cert-chain",
-    "x-forwarded-client-cert",
-    "forwarded",
-    "x-real-ip",
-    "x-apigw-api-id",
-    "x-http-method-override",
-    "proxy-authorization",
-];
-const SPOOFED_PREFIXES: [&str; 4] = ["x-client-cert-", "x-amzn-mtls-", "x-postern-", "x-forwarded-"];
-
-/// The identity headers of one client, made once for its connection.
-#[derive(Debug)]
-pub struct IdentityHeaderValues(Vec<(HeaderName, HeaderValue)>);
-
-impl IdentityHeaderValues {
-    /// Writes `identity` and the path that proves it as `config` wants it.
-    pub fn new(identity: &ClientIdentity, path: &VerifiedPath, config: &IdentityHeaders) -> Self {
-        let mut values = Vec::new();
-        let mut set = |name, text: String| {
-            // What no header can hold (a control character in a subject) is left out rather than changed.
-            if let Ok(value) = HeaderValue::from_bytes(text.as_bytes()) {
-                values.push((name, value));
-            }
-        };
-        let mut certificates = path.chain().iter().map(|der| byte_sequence(der));
-        if let Some(leaf) = certificates.next().filter(|_| config.client_cert) {
-            set(CLIENT_CERT, leaf);
-        }
-        if config.client_cert_chain {
-            let chain: Vec<_> = certificates.collect();
-            if !chain.is_empty() {
-                set(CLIENT_CERT_CHAIN, chain.join(", "));
-            }
-        }
-        match config.client_cert_sub {
-            SubjectHeader::Plain => set(CLIENT_CERT_SUB, identity.leaf.subject.clone()),
-            SubjectHeader::Base64 => set(CLIENT_CERT_SUB, STANDARD.encode(&identity.leaf.subject)),
-            SubjectHeader::Off => {}
-        }
-        Self(values)
-    }
-}
-
-/// RFC 9440 §2.1: a certificate is a Byte Sequence of RFC 8941 §3.3.5.
-fn byte_sequence(der: &[u8]) -> String {
-    format!(":{}:", STANDARD.encode(der))
+/// Who asks: the client, and our name of its request.
+#[derive(Debug, Clone, Copy)]
+pub struct Asker<'a> {
+    /// The headers about the client.
+    pub identity: &'a IdentityHeaderValues,
+    /// The correlation id.
+    pub request_id: &'a str,
 }
 
 /// Turns the head of a client's request into that of ours.
 pub(super) fn to_upstream(
     head: &mut request::Parts,
-    identity: &IdentityHeaderValues,
+    asker: Asker<'_>,
     host: &HeaderValue,
     body: &SizeHint,
     limit: usize,
 ) -> Result<(), Refusal> {
+    let settings = &*asker.identity.settings;
+    let headers = &mut head.headers;
+    let before = Before::of(headers, settings);
     // What Connection lists goes first, and only then is ours set: `Connection: client-cert` must not remove it.
-    remove_hop_by_hop(&mut head.headers);
-    remove_spoofed(&mut head.headers);
-    join_cookies(&mut head.headers);
-    for (name, value) in &identity.0 {
-        head.headers.insert(name.clone(), value.clone());
-    }
-    head.headers.insert(HOST, host.clone());
+    let found = ours::remove(headers, settings);
+    join_cookies(headers);
+    asker.identity.set(headers);
+    trace::set(headers, found, asker.request_id, settings);
+    let asked = forwarded::asked(&head.uri, headers.insert(HOST, host.clone()));
+    forwarded::set(headers, asked, &asker.identity.hop, before, settings);
     frame(head, body);
-    let bytes = header_bytes(&head.headers);
-    if bytes > limit {
-        return Err(Refusal::UpstreamHeadersTooLarge { bytes, limit });
+    check_size(&head.headers, limit)
+}
+
+/// Nothing is cut off: the upstream gets all of it or nothing.
+fn check_size(headers: &HeaderMap, limit: usize) -> Result<(), Refusal> {
+    let bytes = header_bytes(headers);
+    if bytes <= limit {
+        return Ok(());
     }
-    Ok(())
+    let mut sizes: Vec<_> =
+        headers.iter().map(|(name, value)| (name.as_str().len() + value.len() + 4, name.as_str())).collect();
+    sizes.sort_by(|a, b| b.cmp(a));
+    let largest: Vec<_> = sizes.iter().take(LARGEST).map(|(bytes, name)| format!("{name} {bytes}")).collect();
+    Err(Refusal::UpstreamHeadersTooLarge { bytes, limit, largest: largest.join(", ") })
 }
 
 /// Turns the head of the upstream's response into that of ours.
@@ -109,7 +63,7 @@ pub(super) fn to_client(head: &mut response::Parts) {
     if head.headers.contains_key(TRANSFER_ENCODING) {
         head.headers.remove(CONTENT_LENGTH);
     }
-    remove_hop_by_hop(&mut head.headers);
+    ours::remove_hop_by_hop(&mut head.headers);
     // RFC 9110 §2.5: the version is that of the connection, not of the message.
     head.version = Version::HTTP_11;
 }
@@ -126,41 +80,6 @@ fn frame(head: &mut request::Parts, body: &SizeHint) {
     }
 }
 
-fn remove_hop_by_hop(headers: &mut HeaderMap) {
-    if headers.contains_key(CONNECTION) {
-        let listed: Vec<HeaderName> = headers
-            .get_all(CONNECTION)
-            .iter()
-            .filter_map(|value| value.to_str().ok())
-            .flat_map(|value| value.split(','))
-            .filter_map(|name| name.trim().parse().ok())
-            .collect();
-        for name in listed {
-            headers.remove(name);
-        }
-    }
-    for name in &HOP_BY_HOP {
-        headers.remove(name);
-    }
-}
-
-/// Removes what only the proxy may say.
-pub(super) fn remove_spoofed(headers: &mut HeaderMap) {
-    let spoofed: Vec<HeaderName> = headers.keys().filter(|name| is_spoofed(name.as_str())).cloned().collect();
-    for name in spoofed {
-        headers.remove(name);
-    }
-}
-
-/// CGI, WSGI and others read `_`, and some any punctuation, as `-`, so that is the same name.
-fn is_spoofed(name: &str) -> bool {
-    let odd = |c: char| !c.is_ascii_alphanumeric() && c != '-';
-    if name.contains(odd) {
-        return is_spoofed(&name.replace(odd, "-"));
-    }
-    SPOOFED.contains(&name) || SPOOFED_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
-}
-
 /// RFC 9113 §8.2.3: HTTP/2 may split Cookie into several fields; HTTP/1.1 has one.
 fn join_cookies(headers: &mut HeaderMap) {
     if headers.get_all(COOKIE).iter().nth(1).is_none() {
@@ -175,24 +94,31 @@ fn join_cookies(headers: &mut HeaderMap) {
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderName;
+
     use super::*;
 
-    fn upstream_sees(fields: &[(&str, &str)]) -> HeaderMap {
+    const QUIET: &str = "[identity_headers]\nx_forwarded = 'off'\nx_request_id = 'off'\n";
+
+    fn upstream_sees_with(settings: &str, fields: &[(&str, &str)]) -> HeaderMap {
         let mut builder = http::Request::builder().uri("https://client.example/a?b=c");
         for (name, value) in fields {
             builder = builder.header(*name, *value);
         }
         let (mut head, ()) = builder.body(()).unwrap().into_parts();
-        let identity = IdentityHeaderValues(vec![(CLIENT_CERT, HeaderValue::from_static(":ours:"))]);
-        to_upstream(
-            &mut head,
-            &identity,
-            &HeaderValue::from_static("api.example"),
-            &SizeHint::with_exact(0),
-            8_000,
-        )
-        .unwrap();
+        let identity = IdentityHeaderValues::test(settings);
+        let asker = Asker { identity: &identity, request_id: "our-1" };
+        let host = HeaderValue::from_static("api.example");
+        to_upstream(&mut head, asker, &host, &SizeHint::with_exact(0), 8_000).unwrap();
         head.headers
+    }
+
+    fn upstream_sees(fields: &[(&str, &str)]) -> HeaderMap {
+        upstream_sees_with(QUIET, fields)
+    }
+
+    fn names(headers: &HeaderMap) -> Vec<&str> {
+        headers.keys().map(HeaderName::as_str).collect()
     }
 
     #[test]
@@ -201,16 +127,42 @@ mod tests {
             ("client-cert", ":theirs:"),
             ("Client_Cert", ":theirs:"),
             ("X_Client-Cert_Sub", "CN=admin"),
+            ("x.client.cert.sub", "CN=admin"),
             ("x-amzn-mtls-clientcert-subject", "CN=admin"),
             ("X-Forwarded-For", "10.0.0.1"),
+            ("True-Client-IP", "10.0.0.1"),
             ("x-apigw-api-id", "other"),
             ("X-HTTP-Method-Override", "DELETE"),
+            ("X-Original-URL", "/admin"),
+            ("X-Request-Id", "theirs"),
+            ("Transfer_Encoding", "chunked"),
+            ("Content_Length", "3"),
             ("x-harmless", "stays"),
+            ("x_harmless_too", "stays"),
         ]);
-        let names: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
-        assert_eq!(names, ["x-harmless", "client-cert", "host"]);
+        let mut left = names(&headers);
+        left.sort_unstable();
+        assert_eq!(left, ["client-cert", "host", "x-harmless", "x_harmless_too"]);
         assert_eq!(headers["client-cert"], ":ours:");
         assert_eq!(headers["host"], "api.example");
+    }
+
+    #[test]
+    fn a_renamed_header_is_ours_under_both_names() {
+        let settings = format!(
+            "{QUIET}[identity_headers.names]\nclient_cert_chain = 'Who-Asks'\nx_request_id = 'Ask-No'"
+        );
+        let headers = upstream_sees_with(
+            &settings,
+            &[
+                ("Who-Asks", "a"),
+                ("who_asks", "a"),
+                ("Client-Cert-Chain", "a"),
+                ("X-Request-Id", "a"),
+                ("ask-no", "a"),
+            ],
+        );
+        assert_eq!(names(&headers), ["client-cert", "host"]);
     }
 
     #[test]
@@ -223,8 +175,73 @@ mod tests {
             ("te", "trailers"),
             ("expect", "100-continue"),
         ]);
-        let names: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
-        assert_eq!(names, ["client-cert", "host"]);
+        assert_eq!(names(&headers), ["client-cert", "host"]);
+    }
+
+    #[test]
+    fn the_edge_says_where_a_request_came_from() {
+        let spoofed =
+            [("x-forwarded-for", "10.0.0.1"), ("x-forwarded-host", "evil"), ("forwarded", "for=10.0.0.1")];
+        let headers = upstream_sees_with("[identity_headers]\nforwarded = 'overwrite'", &spoofed);
+        // X-Forwarded-For and -Proto are the connection's: see `IdentityHeaderValues`.
+        assert!(!headers.contains_key("x-forwarded-for"));
+        assert_eq!(headers["x-forwarded-host"], "client.example");
+        assert_eq!(headers["x-forwarded-port"], "443");
+        assert_eq!(headers["forwarded"], "for=192.0.2.7;proto=https;host=\"client.example\"");
+        assert_eq!(headers["x-request-id"], "our-1");
+    }
+
+    #[test]
+    fn behind_other_proxies_their_word_comes_first() {
+        let headers = upstream_sees_with(
+            "[identity_headers]\nforwarded = 'append'\nx_forwarded = 'append'",
+            &[
+                ("x-forwarded-for", "198.51.100.1"),
+                ("x-forwarded-for", "198.51.100.2"),
+                ("x_forwarded_for", "10.0.0.1"),
+                ("x-forwarded-proto", "http"),
+                ("x-forwarded-host", "first.example"),
+                ("forwarded", "for=198.51.100.1"),
+            ],
+        );
+        assert_eq!(headers["x-forwarded-for"], "198.51.100.1, 198.51.100.2, 192.0.2.7");
+        assert_eq!(headers["x-forwarded-proto"], "http");
+        assert_eq!(headers["x-forwarded-host"], "first.example");
+        assert_eq!(headers["x-forwarded-port"], "443");
+        assert_eq!(
+            headers["forwarded"],
+            "for=198.51.100.1, for=192.0.2.7;proto=https;host=\"client.example\""
+        );
+        assert!(!headers.contains_key("x_forwarded_for"));
+    }
+
+    #[test]
+    fn a_client_names_its_request_only_if_it_may_and_knows_how() {
+        let accept = "[identity_headers]\nx_request_id = 'accept'";
+        assert_eq!(upstream_sees_with(accept, &[("x-request-id", "their-1")])["x-request-id"], "their-1");
+        assert_eq!(upstream_sees_with(accept, &[("x-request-id", "their 1")])["x-request-id"], "our-1");
+        let twice = [("x-request-id", "a"), ("x-request-id", "b")];
+        assert_eq!(upstream_sees_with(accept, &twice).get_all("x-request-id").iter().count(), 1);
+        assert_eq!(upstream_sees_with("", &[("x-request-id", "their-1")])["x-request-id"], "our-1");
+    }
+
+    #[test]
+    fn a_trace_goes_on_if_it_is_one() {
+        let parent = ("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
+        let (state, broken) = (("tracestate", "a=1"), ("tracestate", "a"));
+        assert_eq!(names(&upstream_sees(&[parent, state]))[..2], ["traceparent", "tracestate"]);
+        assert_eq!(names(&upstream_sees(&[parent, broken])), ["traceparent", "client-cert", "host"]);
+        assert_eq!(names(&upstream_sees(&[parent, parent, state])), ["client-cert", "host"]);
+        assert_eq!(names(&upstream_sees(&[state])), ["client-cert", "host"]);
+        let off = format!("{QUIET}trace_context = 'off'\nx_amzn_trace_id = 'off'");
+        let root = ("x-amzn-trace-id", "Root=1-5759e988-bd862e3fe1be46a994272793");
+        assert_eq!(names(&upstream_sees_with(&off, &[parent, state, root])), ["client-cert", "host"]);
+        assert_eq!(upstream_sees(&[root])["x-amzn-trace-id"], root.1);
+        assert_eq!(names(&upstream_sees(&[("x-amzn-trace-id", "x")])), ["client-cert", "host"]);
+        let start = format!("{QUIET}trace_context = 'start'\nx_amzn_trace_id = 'start'");
+        let headers = upstream_sees_with(&start, &[("traceparent", "x"), root]);
+        assert_eq!(headers["traceparent"].len(), parent.1.len());
+        assert_eq!(headers["x-amzn-trace-id"], root.1);
     }
 
     #[test]
@@ -233,17 +250,19 @@ mod tests {
     }
 
     #[test]
-    fn over_the_limit_nothing_is_cut_off() {
-        let (mut head, ()) =
-            http::Request::builder().header("x", "a".repeat(300)).body(()).unwrap().into_parts();
-        let refusal = to_upstream(
-            &mut head,
-            &IdentityHeaderValues(Vec::new()),
-            &HeaderValue::from_static("h"),
-            &SizeHint::with_exact(0),
-            300,
-        )
-        .unwrap_err();
+    fn over_the_limit_nothing_is_cut_off_and_the_largest_are_named() {
+        let (mut head, ()) = http::Request::builder()
+            .header("small", "a")
+            .header("x", "a".repeat(300))
+            .header("y", "a".repeat(200))
+            .body(())
+            .unwrap()
+            .into_parts();
+        let identity = IdentityHeaderValues::test(QUIET);
+        let asker = Asker { identity: &identity, request_id: "our-1" };
+        let host = HeaderValue::from_static("h");
+        let refusal = to_upstream(&mut head, asker, &host, &SizeHint::with_exact(0), 300).unwrap_err();
         assert_eq!(refusal.label(), "upstream_headers_too_large");
+        assert!(refusal.to_string().ends_with("the largest: x 305, y 205, client-cert 21"), "{refusal}");
     }
 }

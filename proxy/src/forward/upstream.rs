@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use super::body::{Progress, RequestBody, ResponseBody};
 use super::connect::{Connector, Trusted};
 use super::describe;
-use super::headers::{self, IdentityHeaderValues};
+use super::headers::{self, Asker};
 use super::pool::Pool;
 use crate::config;
 use crate::refusal::Refusal;
@@ -54,14 +54,18 @@ impl Upstream {
         &self,
         routed: Routed<'_>,
         request: Request<Incoming>,
-        identity: &IdentityHeaderValues,
+        asker: Asker<'_>,
         progress: &Arc<Progress>,
     ) -> Result<Response<ResponseBody>, Refusal> {
         let (mut head, body) = request.into_parts();
-        head.uri = routed.target(&head.uri)?;
-        headers::to_upstream(&mut head, identity, &self.host, &body.size_hint(), self.header_limit)?;
+        let target = routed.target(&head.uri)?;
+        headers::to_upstream(&mut head, asker, &self.host, &body.size_hint(), self.header_limit)?;
+        head.uri = target;
         head.version = Version::HTTP_11;
-        let mut request = Request::from_parts(head, RequestBody::new(body, progress.clone()));
+        let mut request = Request::from_parts(
+            head,
+            RequestBody::new(body, progress.clone(), asker.identity.settings.clone()),
+        );
         loop {
             let reused = self.pool.take();
             let fresh = reused.is_none();
