@@ -34,3 +34,27 @@ fn every_metric_is_documented_and_no_other() {
     assert!(in_code.len() > 10, "{in_code:?}");
     assert_eq!(in_code, in_docs);
 }
+
+#[test]
+fn every_identity_header_is_documented_with_its_key_and_no_other() {
+    let source = include_str!("../src/config/identity_headers/names.rs");
+    let in_code: BTreeSet<_> = source
+        .split(".name(\"")
+        .skip(1)
+        .map(|call| {
+            let mut words = call.split('"');
+            (words.next().unwrap().to_owned(), words.nth(1).unwrap().to_owned())
+        })
+        .collect();
+    let table = include_str!("../../docs/identity-headers.md").split("Two more headers").next().unwrap();
+    let in_docs: BTreeSet<_> = table
+        .split("\n| `")
+        .skip(1)
+        .map(|row| {
+            let (header, rest) = row.split_once("` | `").unwrap();
+            (rest.split_once('`').unwrap().0.to_owned(), header.to_lowercase())
+        })
+        .collect();
+    assert!(in_code.len() > 15, "{in_code:?}");
+    assert_eq!(in_code, in_docs);
+}

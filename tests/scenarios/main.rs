@@ -12,6 +12,7 @@ mod drain;
 mod good_client;
 mod headers;
 mod health;
+mod identity_headers;
 mod index_files;
 mod limits;
 mod not_tls;

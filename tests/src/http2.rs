@@ -1,11 +1,14 @@
 //! An HTTP/2 connection that stays open between requests.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{Request, StatusCode};
-use http_body_util::{BodyExt, Empty};
+use http::header::TRAILER;
+use http::{HeaderMap, HeaderName, Request, StatusCode};
+use http_body_util::combinators::BoxBody;
+use http_body_util::{BodyExt, Empty, Full};
 use hyper::client::conn::http2::SendRequest;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpStream;
@@ -20,7 +23,7 @@ use crate::wait::PATIENCE;
 
 /// An open connection, driven in the background.
 pub struct Http2 {
-    requests: SendRequest<Empty<Bytes>>,
+    requests: SendRequest<BoxBody<Bytes, Infallible>>,
     driver: JoinHandle<hyper::Result<()>>,
     runtime: Runtime,
 }
@@ -65,7 +68,33 @@ impl Http2 {
     ) -> Result<(StatusCode, Bytes), Failure> {
         let request = Request::get(format!("https://localhost{path}"));
         let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
-        let request = request.body(Empty::new());
+        self.send(request, Empty::new().boxed())
+    }
+
+    /// POSTs `body` to `path`, and `trailers` behind it, which the header `Trailer` announces.
+    ///
+    /// # Errors
+    ///
+    /// When the connection is gone.
+    pub fn post_with_trailers(
+        &mut self,
+        path: &str,
+        body: &'static str,
+        trailers: HeaderMap,
+    ) -> Result<(StatusCode, Bytes), Failure> {
+        let announced: Vec<_> = trailers.keys().map(HeaderName::as_str).collect();
+        let request = Request::post(format!("https://localhost{path}")).header(TRAILER, announced.join(", "));
+        let body = Full::from(body).with_trailers(std::future::ready(Some(Ok(trailers))));
+        // Without its size: what has a Content-Length can have no trailers in HTTP/1.1.
+        self.send(request, body.map_frame(|frame| frame).boxed())
+    }
+
+    fn send(
+        &mut self,
+        request: http::request::Builder,
+        body: BoxBody<Bytes, Infallible>,
+    ) -> Result<(StatusCode, Bytes), Failure> {
+        let request = request.body(body);
         let request =
             request.map_err(|error| Failure::Missing(format!("a request that can be sent ({error})")))?;
         self.runtime.block_on(async {

@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use aws_lc_rs::digest;
 use rcgen::{
-    CertificateRevocationListParams, CrlDistributionPoint, CrlIssuingDistributionPoint, Issuer, KeyIdMethod,
-    KeyPair, RevokedCertParams, SerialNumber,
+    CertificateParams, CertificateRevocationListParams, CrlDistributionPoint, CrlIssuingDistributionPoint,
+    DistinguishedName, ExtendedKeyUsagePurpose, Issuer, KeyIdMethod, KeyPair, RevokedCertParams,
+    SerialNumber,
 };
 use time::{Duration, OffsetDateTime};
 
@@ -93,6 +94,34 @@ impl Pki {
         self.index()
     }
 
+    /// Issues a client certificate of the intermediate with whatever `change` makes of it, as `clients/{client}.pem` and `.key`.
+    ///
+    /// # Errors
+    ///
+    /// When the CA's files cannot be read, or the certificate cannot be made.
+    pub fn issue(&self, client: &str, change: impl FnOnce(&mut CertificateParams)) -> Result<(), Failure> {
+        let mut params = CertificateParams::default();
+        // It has a name to begin with.
+        params.distinguished_name = DistinguishedName::new();
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        params.use_authority_key_identifier_extension = true;
+        change(&mut params);
+        let key = KeyPair::generate()?;
+        let leaf = params.signed_by(&key, &self.intermediate()?)?;
+        let chain = leaf.pem() + &self.text("intermediate.pem")?;
+        files::write(&self.path(&format!("clients/{client}.pem")), chain)?;
+        files::write(&self.path(&format!("clients/{client}.key")), key.serialize_pem())
+    }
+
+    fn intermediate(&self) -> Result<Issuer<'static, KeyPair>, Failure> {
+        let key = KeyPair::from_pem(&self.text("ca/intermediate.key")?)?;
+        Ok(Issuer::from_ca_cert_pem(&self.text("intermediate.pem")?, key)?)
+    }
+
+    fn text(&self, file: &str) -> Result<String, Failure> {
+        files::read(&self.path(file)).map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+    }
+
     /// Replaces the intermediate's CRL by one that is valid between the two times and revokes `entries`
     /// serial numbers that are nobody's, and rebuilds the index.
     ///
@@ -128,11 +157,7 @@ impl Pki {
         entries: u64,
         issuing_distribution_point: Option<CrlIssuingDistributionPoint>,
     ) -> Result<(), Failure> {
-        let text = |file: &str| {
-            files::read(&self.path(file)).map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
-        };
-        let key = KeyPair::from_pem(&text("ca/intermediate.key")?)?;
-        let issuer = Issuer::from_ca_cert_pem(&text("intermediate.pem")?, key)?;
+        let issuer = self.intermediate()?;
         let list = CertificateRevocationListParams {
             this_update,
             next_update,

@@ -33,6 +33,9 @@ impl IdentityHeaderValues {
         let hop = Hop::new(identity.origin.client.ip());
         let mut fixed = Fixed(Vec::new());
         fixed.certificates(identity, chain, &settings);
+        if let Some(endpoint) = identity.origin.vpc_endpoint.as_deref().filter(|_| settings.vpce_id) {
+            fixed.set(&settings.names.vpce_id, endpoint);
+        }
         if settings.x_forwarded == Forwarding::Overwrite {
             fixed.0.push((settings.names.x_forwarded_for.clone(), hop.address.clone()));
             fixed.0.push((settings.names.x_forwarded_proto.clone(), HeaderValue::from_static("https")));
@@ -111,5 +114,69 @@ impl Fixed {
             );
             self.set(&names.alb_leaf, &pem(leaf, "+=/"));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{Request, Uri};
+    use http_body::SizeHint;
+    use rustls_pki_types::pem::PemObject;
+
+    use super::*;
+    use crate::forward::headers::{Asker, to_upstream};
+    use crate::identify::LeafSummary;
+    use crate::proxy_protocol::Origin;
+
+    const DOCUMENT: &str = include_str!("../../../docs/identity-headers.md");
+    const CERTIFICATE: &[u8] = include_bytes!("../../tests/data/example-client.pem");
+    const EVERYTHING: &str = "[identity_headers]
+        client_cert_chain = true
+        x_forwarded_client_cert = ['hash', 'cert', 'chain', 'subject', 'uri', 'dns']
+        x_forwarded_client_cert_by = 'spiffe://example.com/postern'
+        x_amzn_mtls_clientcert = 'verify'
+        x_postern_vpce_id = true
+        forwarded = 'overwrite'";
+
+    #[test]
+    fn the_example_in_the_documentation_is_what_is_sent() {
+        let chain: Vec<_> = CertificateDer::pem_slice_iter(CERTIFICATE).map(Result::unwrap).collect();
+        let origin = Origin {
+            vpc_endpoint: Some("vpce-08d2bf15fac5001c9".to_owned()),
+            ..Origin::direct(([192, 0, 2, 7], 40_000).into())
+        };
+        let identity = ClientIdentity { leaf: LeafSummary::of(&chain[0]), spiffe_id: None, origin };
+        let (settings, problems) = IdentityHeaders::of(EVERYTHING);
+        assert_eq!(problems, []);
+        let values = IdentityHeaderValues::new(&identity, &chain, settings.into());
+        let uri = Uri::from_static("https://api.example.com/");
+        let (mut head, ()) = Request::get(uri).body(()).unwrap().into_parts();
+        let asker = Asker { identity: &values, request_id: "5f0c0a1300000001-1" };
+        let host = HeaderValue::from_static("upstream");
+        to_upstream(&mut head, asker, &host, &SizeHint::with_exact(0), 8_000).unwrap();
+        head.headers.remove("host");
+
+        let example = DOCUMENT.split_once("```http\n").unwrap().1.split_once("```").unwrap().0;
+        let mut lines: Vec<_> = example.lines().map(|line| line.split_once(": ").unwrap()).collect();
+        for (name, value) in &head.headers {
+            let at = lines.iter().position(|(documented, _)| documented == name);
+            let (_, documented) = lines.remove(at.unwrap_or_else(|| panic!("{name} is not documented")));
+            let value = value.to_str().unwrap();
+            assert!(fits(value, documented), "{documented}\nis not\n{value}");
+        }
+        assert!(lines.is_empty(), "not sent: {lines:?}");
+    }
+
+    /// Whether `value` is what `documented` says, where `…` stands for anything.
+    fn fits(value: &str, documented: &str) -> bool {
+        let Some((start, rest)) = documented.split_once('…') else { return value == documented };
+        let (middle, end) = rest.rsplit_once('…').unwrap_or(("", rest));
+        let inner = value.strip_prefix(start).and_then(|value| value.strip_suffix(end));
+        let after = |inner: &'_ str, part: &str| inner.split_once(part).map(|(_, behind)| behind.to_owned());
+        middle
+            .split('…')
+            .try_fold(inner.unwrap_or_default().to_owned(), |inner, part| after(&inner, part))
+            .is_some()
+            && inner.is_some()
     }
 }

@@ -185,7 +185,7 @@ mod tests {
     fn traceparents() {
         let good = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
         assert!(is_traceparent(good));
-        assert!(is_traceparent(&format!("cc{}-what-comes", &good[2..])));
+        assert!(is_traceparent(&format!("{}-what-comes", good.replacen("00", "cc", 1))));
         assert!(is_traceparent(new_traceparent().unwrap().to_str().unwrap()));
         for bad in [
             "",

@@ -8,6 +8,7 @@ use super::certificate::{pem, quotable_name, uri};
 use crate::config::{IdentityHeaders, XfccElement};
 use crate::identify::LeafSummary;
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "two kinds of names out of ten are wanted")]
 /// What is written of the client whose verified path is `chain`, leaf first.
 pub(super) fn element(
     leaf: &LeafSummary,

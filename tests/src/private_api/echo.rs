@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use aws_lc_rs::digest;
 use http::header::CONTENT_TYPE;
-use http::{Request, Response};
+use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use serde::{Deserialize, Serialize};
@@ -48,6 +48,8 @@ pub struct ReceivedBody {
     pub sha256: String,
     /// The body itself when it is short UTF-8.
     pub text: Option<String>,
+    /// What came behind it, names in lower case.
+    pub trailers: Vec<(String, String)>,
     /// Why the body ended early, if it did.
     pub error: Option<String>,
 }
@@ -78,17 +80,18 @@ pub(super) async fn respond(request: Request<Incoming>, visit: Visit, api: &str)
         path: head.uri.path().to_owned(),
         query: head.uri.query().map(str::to_owned),
         version: format!("{:?}", head.version),
-        headers: head
-            .headers
-            .iter()
-            .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
-            .collect(),
+        headers: texts(&head.headers),
         body,
     };
     let json = serde_json::to_vec(&received).unwrap_or_else(|error| error.to_string().into_bytes());
     let mut response = Response::new(Body::full(json));
-    response.headers_mut().insert(CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
+}
+
+fn texts(headers: &HeaderMap) -> Vec<(String, String)> {
+    let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect()
 }
 
 /// Reads a body to its end and forgets it.
@@ -98,7 +101,7 @@ pub(super) async fn discard(mut body: Incoming) {
 
 async fn read(mut body: Incoming) -> ReceivedBody {
     let mut hash = digest::Context::new(&digest::SHA256);
-    let (mut bytes, mut start, mut error) = (0, Vec::new(), None);
+    let (mut bytes, mut start, mut trailers, mut error) = (0, Vec::new(), Vec::new(), None);
     while let Some(frame) = body.frame().await {
         match frame.map(hyper::body::Frame::into_data) {
             Ok(Ok(data)) => {
@@ -106,8 +109,7 @@ async fn read(mut body: Incoming) -> ReceivedBody {
                 bytes += u64::try_from(data.len()).unwrap_or(u64::MAX);
                 start.extend(data.iter().take(TEXT_LIMIT_BYTES.saturating_sub(start.len())));
             }
-            // Trailers are not part of the body.
-            Ok(Err(_trailers)) => {}
+            Ok(Err(frame)) => trailers.extend(frame.trailers_ref().map(texts).unwrap_or_default()),
             Err(cause) => {
                 error = Some(cause.to_string());
                 break;
@@ -116,5 +118,5 @@ async fn read(mut body: Incoming) -> ReceivedBody {
     }
     let whole = usize::try_from(bytes).is_ok_and(|bytes| bytes == start.len());
     let text = whole.then(|| String::from_utf8(start).ok()).flatten();
-    ReceivedBody { bytes, sha256: hex(hash.finish().as_ref()), text, error }
+    ReceivedBody { bytes, sha256: hex(hash.finish().as_ref()), text, trailers, error }
 }
