@@ -5,7 +5,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 EVERYTHING := --workspace --all-targets --locked
 
 .DEFAULT_GOAL := help
-.PHONY: help run smoke test tools test-tools bench bench-crl
+.PHONY: help run smoke test tools test-tools test-aws bench bench-crl
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -18,9 +18,10 @@ smoke: ## call what `make run` started with curl, as each kind of client
 	@tests/smoke.sh
 
 # The test runner comes last, so that its summary is the end of the output.
-test: tools test-tools ## prove everything: format, lints, documentation, unit tests, scenarios, smoke test
+test: tools test-tools test-aws ## prove everything: format, lints, documentation, unit tests, scenarios, smoke test
 	cargo fmt --all --check
 	cargo clippy $(EVERYTHING) -- -D warnings
+	cargo clippy -p crl-tool --no-default-features --features cli --locked -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --locked
 	cargo build $(EVERYTHING)
 	cargo test --workspace --doc --locked
@@ -37,6 +38,13 @@ bench: ## measure the CPU time of the proxy: handshakes, requests, and the cost 
 
 bench-crl: ## measure crl-tool on CRLs of 10 thousand, 1 million and 10 million entries, beside others
 	cargo bench -p crl-tool --bench crl --locked
+
+# crl-tool with the AWS SDK, for the scenarios that need it. It is put aside, as the next build takes its place.
+test-aws: tools
+	cargo fmt --all --check
+	cargo clippy -p crl-tool --features aws --all-targets --locked -- -D warnings
+	cargo build -p crl-tool --features aws --locked
+	@install -D -C $(TARGET)/debug/crl-tool $(TARGET)/aws/crl-tool
 
 test-tools:
 	@tests/tools.sh $(TARGET)

@@ -7,6 +7,7 @@ mod diff;
 pub(crate) mod failure;
 mod file;
 mod inspect;
+mod issuers;
 mod lookup;
 mod merge;
 mod sign;
@@ -45,8 +46,9 @@ Example, from the CA's files to an answer:
   crl-tool lookup ca.crlx --cert client.pem && echo good
 
 A FILE can be `-`: standard input where it is read, standard output where it is written. A FILE that is read can also be
-an address, https://... or http://..., from which no more is taken than --max-bytes and --timeout allow. Certificates are
-not read over http: nothing would prove them.
+an address, https://..., http://... or s3://BUCKET/KEY, from which no more is taken than --max-bytes and --timeout allow.
+Certificates are not read over http: nothing would prove them. s3:// and AWS Private CA need a build with --features aws,
+and take region, credentials and endpoints from where the aws command takes them.
 
 Exit codes: 0 done (lookup: not revoked), 1 revoked and 3 not covered (lookup only), 2 failed or wrong usage, and
 standard error says why.";

@@ -1,5 +1,8 @@
-//! Where CRLs come from besides files: the web and Amazon S3.
+//! Where CRLs and their issuers come from besides files: the web, Amazon S3 and AWS Private CA.
 
+#[cfg(feature = "aws")]
+mod aws;
+#[cfg(any(feature = "aws", feature = "http"))]
 mod counted;
 mod fault;
 #[cfg(feature = "http")]
@@ -9,6 +12,8 @@ mod location;
 pub use fault::DownloadFault;
 pub use location::Location;
 
+#[cfg(feature = "aws")]
+use std::io;
 use std::io::Read;
 use std::time::Duration;
 
@@ -22,6 +27,8 @@ pub struct Terms {
     /// Refuse a way on which others can change what is read: plain http, also behind a redirect. Signed CRLs may take
     /// it; the certificate that proves them may not.
     pub authenticated: bool,
+    /// Put the bucket into the path of S3 requests instead of the host's name, as many servers but Amazon's want it.
+    pub s3_path_style: bool,
 }
 
 impl Location {
@@ -31,13 +38,30 @@ impl Location {
     ///
     /// # Errors
     /// There is nothing to read at this location, or too much.
+    #[cfg_attr(
+        not(any(feature = "aws", feature = "http")),
+        expect(unused_variables, reason = "without both features, there is nothing that could be opened")
+    )]
     pub fn open(&self, terms: &Terms) -> Result<Box<dyn Read>, DownloadFault> {
         match self {
             #[cfg(feature = "http")]
             Location::Web { url } => Ok(Box::new(http::open(url, terms)?)),
             #[cfg(not(feature = "http"))]
-            Location::Web { .. } => Err(DownloadFault::NotBuilt { scheme: "https", feature: "http" }),
-            Location::S3 { .. } => Err(DownloadFault::NotBuilt { scheme: "s3", feature: "aws" }),
+            Location::Web { .. } => {
+                Err(DownloadFault::NotBuilt { what: "https:// and http:// addresses", feature: "http" })
+            }
+            #[cfg(feature = "aws")]
+            Location::S3 { bucket, key } => Ok(Box::new(aws::open(bucket, key, terms)?)),
+            #[cfg(not(feature = "aws"))]
+            Location::S3 { .. } => Err(DownloadFault::NotBuilt { what: "s3:// addresses", feature: "aws" }),
+            #[cfg(feature = "aws")]
+            Location::PrivateCa { arn, region } => {
+                Ok(Box::new(io::Cursor::new(aws::certificate(arn, region, terms)?)))
+            }
+            #[cfg(not(feature = "aws"))]
+            Location::PrivateCa { .. } => {
+                Err(DownloadFault::NotBuilt { what: "AWS Private CA", feature: "aws" })
+            }
         }
     }
 }

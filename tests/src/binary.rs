@@ -11,12 +11,28 @@ use crate::Failure;
 ///
 /// [`Failure::NotBuilt`] says how to build it.
 pub fn path(name: &'static str) -> Result<PathBuf, Failure> {
+    built(name, directory()?.join(name))
+}
+
+/// `crl-tool` with the AWS SDK in it. `make test` builds it first, and puts it into a directory of its own.
+///
+/// # Errors
+///
+/// As [`path`].
+pub fn crl_tool_with_aws() -> Result<Command, Failure> {
+    built("crl-tool", directory()?.join("../aws/crl-tool")).map(Command::new)
+}
+
+fn directory() -> Result<PathBuf, Failure> {
     let here = std::env::current_exe()?;
     let mut directory = here.parent().map(PathBuf::from).unwrap_or_default();
     if directory.ends_with("deps") {
         directory.pop();
     }
-    let path = directory.join(name);
+    Ok(directory)
+}
+
+fn built(name: &'static str, path: PathBuf) -> Result<PathBuf, Failure> {
     if path.is_file() { Ok(path) } else { Err(Failure::NotBuilt { name, path }) }
 }
 

@@ -3,10 +3,11 @@
 use super::failure::Failure;
 use super::file::{self, Output, is_standard};
 use super::inspect;
+use super::issuers::Issuers;
 use super::signer::{self, SignWith};
 use super::style::Style;
 use super::transfer::Transfer;
-use clap::Args;
+use clap::{ArgGroup, Args};
 use crl_tool::Index;
 use std::fs::File;
 use std::io::BufWriter;
@@ -19,16 +20,14 @@ use std::process::ExitCode;
 /// sign CRLs, and the signature are checked. Whatever RFC 5280 forbids is refused, with the byte where it is. The index
 /// replaces an older one at once and only as a whole; on a failure, the older one stays.
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES, group(ArgGroup::new("proof").args(["issuer", "issuer_acm_pca"]).required(true).multiple(true)))]
 pub(crate) struct Build {
     /// The CRL, DER or PEM: a file, or the address where the CA publishes it
     #[arg(long, value_name = "FILE")]
     crl: PathBuf,
 
-    /// The certificate of the CA that issued it, PEM or DER; repeat it, or pass several in one file, while a CA
-    /// changes its key
-    #[arg(long, value_name = "CA.pem", required = true)]
-    issuer: Vec<PathBuf>,
+    #[command(flatten)]
+    issuers: Issuers,
 
     /// The index to write
     #[arg(long, value_name = "FILE.crlx")]
@@ -62,7 +61,7 @@ impl Build {
     pub(crate) fn run(self, style: Style) -> Result<ExitCode, Failure> {
         self.refuse_shared_streams()?;
         let signer = self.sign.signer()?;
-        let issuers = file::issuers(&self.issuer, &self.transfer)?;
+        let issuers = self.issuers.read(&self.transfer)?;
         if self.sidecar && !same_file(&self.crl, &Index::crl_beside(&self.out)) {
             let beside = Index::crl_beside(&self.out).display().to_string();
             let message = format!("--sidecar: {} is not {beside}", self.crl.display());
@@ -93,7 +92,7 @@ impl Build {
 
     /// Standard input can be read once, standard output written once.
     fn refuse_shared_streams(&self) -> Result<(), Failure> {
-        let inputs = self.issuer.iter().chain([&self.crl]).filter(|path| is_standard(path)).count();
+        let inputs = self.issuers.issuer.iter().chain([&self.crl]).filter(|path| is_standard(path)).count();
         let outputs = self.json.iter().chain([&self.out]).filter(|path| is_standard(path)).count();
         if inputs > 1 || outputs > 1 {
             return Err(Failure::new("`-` twice for one stream", "name files for all but one of them"));

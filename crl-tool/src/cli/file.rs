@@ -2,13 +2,13 @@
 
 use super::failure::Failure;
 use super::transfer::{self, Transfer};
-use crl_tool::{Draft, Index, Input, Issuer, PublicKey};
+use crl_tool::{Draft, Index, Input, PublicKey};
 use std::fs::File;
 use std::io::{self, BufRead, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 /// The most bytes of a file with certificates or keys.
-const SMALL_LIMIT: u64 = 16 << 20;
+pub(crate) const SMALL_LIMIT: u64 = 16 << 20;
 
 /// Whether `path` stands for standard input or output.
 pub(crate) fn is_standard(path: &Path) -> bool {
@@ -111,21 +111,6 @@ pub(crate) fn whole(path: &Path, transfer: &Transfer) -> Result<Vec<u8>, Failure
             "pass a file with the certificates or the keys only",
         )),
     }
-}
-
-/// Reads the certificates of all `--issuer` files.
-pub(crate) fn issuers(paths: &[PathBuf], transfer: &Transfer) -> Result<Vec<Issuer>, Failure> {
-    let mut issuers = Vec::new();
-    for path in paths {
-        let found = Issuer::from_file_content(&whole(path, transfer)?).map_err(|error| {
-            Failure::new(
-                format!("{}: {error}", transfer::name(path)),
-                "pass the CA's certificate as PEM or DER",
-            )
-        })?;
-        issuers.extend(found);
-    }
-    Ok(issuers)
 }
 
 /// A file to be written: in its place when finished, or copied to where no file can be put in place.

@@ -3,10 +3,11 @@
 use super::build::{json, summary};
 use super::failure::Failure;
 use super::file::{self, Either, Output, is_standard};
+use super::issuers::Issuers;
 use super::signer::{self, SignWith};
 use super::style::Style;
 use super::transfer::Transfer;
-use clap::Args;
+use clap::{ArgGroup, Args};
 use crl_tool::{Build, Input};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -17,7 +18,7 @@ use std::process::ExitCode;
 /// least the number that the delta builds on and less than its own. What the delta removes (removeFromCRL) is not revoked
 /// any more. The index has the delta's number and dates, and both signed CRLs in it, so that `crl-tool verify` proves it.
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES, group(ArgGroup::new("proof").args(["issuer", "issuer_acm_pca"]).required(true).multiple(true)))]
 pub(crate) struct Merge {
     /// The complete CRL (DER or PEM), or an index of it; a delta that the index has already is replaced
     #[arg(long, value_name = "FILE")]
@@ -27,9 +28,8 @@ pub(crate) struct Merge {
     #[arg(long, value_name = "FILE")]
     delta: PathBuf,
 
-    /// The certificate of the CA that issued both, PEM or DER; may be repeated
-    #[arg(long, value_name = "CA.pem", required = true)]
-    issuer: Vec<PathBuf>,
+    #[command(flatten)]
+    issuers: Issuers,
 
     /// The index to write
     #[arg(long, value_name = "FILE.crlx")]
@@ -51,12 +51,12 @@ Exit codes: 0 built, 2 failed (nothing was replaced).";
 
 impl Merge {
     pub(crate) fn run(self, style: Style) -> Result<ExitCode, Failure> {
-        let inputs = self.issuer.iter().chain([&self.base, &self.delta]);
+        let inputs = self.issuers.issuer.iter().chain([&self.base, &self.delta]);
         if inputs.filter(|path| is_standard(path)).count() > 1 {
             return Err(Failure::new("`-` twice for one stream", "name files for all but one of them"));
         }
         let signer = self.sign.signer()?;
-        let issuers = file::issuers(&self.issuer, &self.transfer)?;
+        let issuers = self.issuers.read(&self.transfer)?;
         let base = match Either::open(&self.base, &self.transfer, &[])? {
             Either::Crl(input) => input,
             Either::Index(index) => {

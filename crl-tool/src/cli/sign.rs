@@ -1,11 +1,12 @@
 //! `crl-tool sign`
 
 use super::failure::Failure;
-use super::file::{self, Output, is_standard};
+use super::file::{Output, is_standard};
+use super::issuers::Issuers;
 use super::style::Style;
 use super::transfer::Transfer;
 use super::{inspect, signer};
-use clap::Args;
+use clap::{ArgGroup, Args};
 use std::fs::File;
 use std::io;
 use std::path::PathBuf;
@@ -16,15 +17,14 @@ use std::process::ExitCode;
 /// The index is proved first, as `crl-tool verify` does: who signs vouches for it. A signature that it has already is
 /// replaced. The proxy takes signed indexes only where `revocation.require_signature_by` lists public keys.
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES, group(ArgGroup::new("proof").args(["issuer", "issuer_acm_pca"]).required(true).multiple(true)))]
 pub(crate) struct Sign {
     /// The index
     #[arg(value_name = "FILE.crlx")]
     file: PathBuf,
 
-    /// The certificate of the CA that issued its CRL, PEM or DER; may be repeated
-    #[arg(long, value_name = "CA.pem", required = true)]
-    issuer: Vec<PathBuf>,
+    #[command(flatten)]
+    issuers: Issuers,
 
     #[command(flatten)]
     transfer: Transfer,
@@ -53,7 +53,7 @@ impl Sign {
             return Err(Failure::new("`-`: cannot sign a stream", "name the file of the index"));
         }
         let signer = signer::private_key(&self.sign_key)?;
-        let issuers = file::issuers(&self.issuer, &self.transfer)?;
+        let issuers = self.issuers.read(&self.transfer)?;
         let mut source = File::open(&self.file).map_err(Failure::io("read", &self.file))?;
         let out = Output::create(path)?;
         io::copy(&mut source, &mut out.file()).map_err(Failure::io("write", path))?;

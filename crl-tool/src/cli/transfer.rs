@@ -18,6 +18,10 @@ pub(crate) struct Transfer {
     /// Give a download up that takes longer
     #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = value_parser!(u64).range(1..=86_400))]
     timeout: u64,
+
+    /// For other S3 servers than Amazon's: the bucket goes into the path instead of the host's name
+    #[arg(long)]
+    s3_path_style: bool,
 }
 
 /// What a file of some bytes may take as PEM, text around it included: its third more, line ends, and some room.
@@ -46,6 +50,13 @@ impl Transfer {
         u64::from(self.max_bytes) * factor + more
     }
 
+    /// The certificate of a CA of AWS Private CA, as PEM.
+    pub(crate) fn private_ca(&self, arn: &str, max_bytes: u64) -> Result<Box<dyn Read>, Failure> {
+        Location::private_ca(arn)
+            .and_then(|location| location.open(&self.terms(max_bytes, true)))
+            .map_err(|fault| Failure::download(arn, &fault))
+    }
+
     fn start(
         &self,
         path: &Path,
@@ -54,8 +65,12 @@ impl Transfer {
     ) -> Result<Option<Box<dyn Read>>, Failure> {
         let failure = |fault| Failure::download(&name(path), &fault);
         let Some(location) = Location::named_by(path).map_err(failure)? else { return Ok(None) };
-        let terms = Terms { max_bytes, timeout: Duration::from_secs(self.timeout), authenticated };
-        location.open(&terms).map(Some).map_err(failure)
+        location.open(&self.terms(max_bytes, authenticated)).map(Some).map_err(failure)
+    }
+
+    fn terms(&self, max_bytes: u64, authenticated: bool) -> Terms {
+        let (timeout, s3_path_style) = (Duration::from_secs(self.timeout), self.s3_path_style);
+        Terms { max_bytes, timeout, authenticated, s3_path_style }
     }
 }
 

@@ -1,12 +1,13 @@
 //! `crl-tool verify`
 
 use super::failure::Failure;
-use super::file::{self, Either};
+use super::file::Either;
 use super::inspect;
+use super::issuers::Issuers;
 use super::signer::SignedBy;
 use super::style::Style;
 use super::transfer::Transfer;
-use clap::Args;
+use clap::{ArgGroup, Args};
 use crl_tool::Build;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -17,15 +18,14 @@ use std::process::ExitCode;
 /// every serial what that CRL says. With --require-signature-by alone, an index is as good as the word of that key's
 /// holder, and its CRL is not proved again.
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES, group(ArgGroup::new("proof").args(["issuer", "issuer_acm_pca", "require_signature_by"]).required(true).multiple(true)))]
 pub(crate) struct Verify {
     /// The CRL (DER or PEM) or the index
     #[arg(value_name = "FILE")]
     file: PathBuf,
 
-    /// The certificate of the CA that issued the CRL, PEM or DER; may be repeated
-    #[arg(long, value_name = "CA.pem", required_unless_present = "require_signature_by")]
-    issuer: Vec<PathBuf>,
+    #[command(flatten)]
+    issuers: Issuers,
 
     #[command(flatten)]
     transfer: Transfer,
@@ -45,7 +45,7 @@ Exit codes: 0 proved, 2 not proved.";
 impl Verify {
     pub(crate) fn run(self, style: Style) -> Result<ExitCode, Failure> {
         let keys = self.signed_by.keys(&self.transfer)?;
-        let issuers = file::issuers(&self.issuer, &self.transfer)?;
+        let issuers = self.issuers.read(&self.transfer)?;
         let (what, entries, issuer, mut json) = match Either::open(&self.file, &self.transfer, &keys)? {
             Either::Crl(input) => {
                 let proved = Build::new(&issuers).max_bytes(self.transfer.max_bytes).check(input)?;

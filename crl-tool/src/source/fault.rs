@@ -9,11 +9,11 @@ use std::time::Duration;
 #[non_exhaustive]
 pub enum DownloadFault {
     /// The feature that reads such addresses was left out.
-    #[error("this crl-tool was built without {scheme}:// addresses")]
+    #[error("this crl-tool was built without {what}")]
     NotBuilt {
-        /// The addresses that cannot be read.
-        scheme: &'static str,
-        /// The feature that reads them.
+        /// What cannot be read.
+        what: &'static str,
+        /// The feature that reads it.
         feature: &'static str,
     },
     /// An address of another kind, such as `ldap://`.
@@ -81,6 +81,20 @@ pub enum DownloadFault {
     /// The server is not who it should be, or speaks no TLS.
     #[error("tls: {0}")]
     Tls(String),
+    /// The environment names no AWS region.
+    #[error("no AWS region is configured")]
+    NoRegion,
+    /// AWS refused.
+    #[error("{code}: {message}")]
+    Aws {
+        /// AWS's name for the reason.
+        code: String,
+        /// AWS's explanation.
+        message: String,
+    },
+    /// AWS was not reached, or was not asked for want of something.
+    #[error("cannot ask AWS: {0}")]
+    AwsCall(String),
     /// Anything else between here and the server.
     #[error("cannot download: {0}")]
     Broken(String),
@@ -92,7 +106,7 @@ impl DownloadFault {
     pub fn hint(&self) -> &'static str {
         match self {
             DownloadFault::NotBuilt { feature: "aws", .. } => {
-                "download it first (`aws s3 cp s3://BUCKET/KEY FILE`), or build crl-tool with --features aws"
+                "get the file with the `aws` command and pass that, or build crl-tool with --features aws"
             }
             DownloadFault::NotBuilt { .. } => {
                 "download it first (`curl -fsS URL -o FILE`), or build crl-tool with --features http"
@@ -100,7 +114,9 @@ impl DownloadFault {
             DownloadFault::Scheme => {
                 "pass an https://, http:// or s3:// address, or download it first and pass the file"
             }
-            DownloadFault::Address(_) => "write it as https://HOST/PATH, http://HOST/PATH or s3://BUCKET/KEY",
+            DownloadFault::Address(_) => {
+                "write it as https://HOST/PATH, http://HOST/PATH or s3://BUCKET/KEY, and ARNs as AWS shows them"
+            }
             DownloadFault::NotAuthenticated => {
                 "pass the CA's certificate as a file, or an address that starts with https://"
             }
@@ -117,6 +133,13 @@ impl DownloadFault {
             DownloadFault::UnknownHost => "check the address for typing mistakes, and the resolver",
             DownloadFault::Tls(_) => {
                 "check the address; a server with a CA of its own needs SSL_CERT_FILE=CA.pem in the environment"
+            }
+            DownloadFault::NoRegion => "set AWS_REGION, or a region in the profile that AWS_PROFILE names",
+            DownloadFault::Aws { .. } => {
+                "check the bucket and key or the ARN, AWS_PROFILE and AWS_REGION, and what these credentials may do"
+            }
+            DownloadFault::AwsCall(_) => {
+                "check the credentials (`aws sts get-caller-identity`), AWS_REGION and AWS_ENDPOINT_URL"
             }
             DownloadFault::Broken(_) => {
                 "check that the server can be reached from here (HTTPS_PROXY and NO_PROXY are honoured)"

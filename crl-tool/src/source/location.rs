@@ -19,6 +19,13 @@ pub enum Location {
         /// The key, as it is: nothing in it is decoded.
         key: String,
     },
+    /// The certificate of a CA of AWS Private CA.
+    PrivateCa {
+        /// The CA's ARN.
+        arn: String,
+        /// The region it names.
+        region: String,
+    },
 }
 
 impl Location {
@@ -47,6 +54,23 @@ impl Location {
             _ => Err(DownloadFault::Scheme),
         }
     }
+
+    /// The CA of AWS Private CA that has this ARN.
+    ///
+    /// # Errors
+    /// It is no ARN of a CA.
+    pub fn private_ca(arn: &str) -> Result<Location, DownloadFault> {
+        match *arn.split(':').collect::<Vec<_>>() {
+            ["arn", _partition, "acm-pca", region, _account, resource]
+                if !region.is_empty() && resource.starts_with("certificate-authority/") =>
+            {
+                Ok(Location::PrivateCa { arn: arn.to_owned(), region: region.to_owned() })
+            }
+            _ => Err(DownloadFault::Address(
+                "arn:aws:acm-pca:REGION:ACCOUNT:certificate-authority/ID has all that",
+            )),
+        }
+    }
 }
 
 /// Without what may be a secret: a password, or a query, which is where presigned addresses carry their signature.
@@ -55,6 +79,7 @@ impl fmt::Display for Location {
         match self {
             Location::Web { url } => f.write_str(&without_secrets(url)),
             Location::S3 { bucket, key } => write!(f, "s3://{bucket}/{key}"),
+            Location::PrivateCa { arn, .. } => f.write_str(arn),
         }
     }
 }
@@ -107,6 +132,21 @@ mod tests {
         assert!(matches!(named("ldap://directory/cn=CA"), Err(DownloadFault::Scheme)));
         for address in ["http://", "https:///ca.crl", "s3://", "s3://bucket", "s3://bucket/", "s3:///key"] {
             assert!(matches!(named(address), Err(DownloadFault::Address(_))), "{address}");
+        }
+    }
+
+    #[test]
+    fn arns_of_other_things_are_refused() {
+        let arn = "arn:aws-cn:acm-pca:cn-north-1:123456789012:certificate-authority/63dad2bc";
+        let known = Location::PrivateCa { arn: arn.to_owned(), region: "cn-north-1".to_owned() };
+        assert_eq!(Location::private_ca(arn).unwrap(), known);
+        for other in [
+            "",
+            "63dad2bc",
+            "arn:aws:kms:eu-west-1:123456789012:key/63dad2bc",
+            &arn.replace("cn-north-1", ""),
+        ] {
+            assert!(matches!(Location::private_ca(other), Err(DownloadFault::Address(_))), "{other}");
         }
     }
 

@@ -1,0 +1,79 @@
+//! AWS: the SDK with the configuration of the environment, and the one runtime that its calls run on.
+
+mod private_ca;
+mod s3;
+
+pub(super) use private_ca::certificate;
+pub(super) use s3::open;
+
+use super::Terms;
+use super::fault::DownloadFault;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use std::error::Error;
+use std::time::{Duration, Instant};
+use tokio::runtime::Runtime;
+
+/// To a connection, TLS included.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// From a request to the first byte of its answer.
+const READ_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The configuration for a few calls, which together end in time.
+struct Session {
+    config: SdkConfig,
+    runtime: Runtime,
+    end: Instant,
+    timeout: Duration,
+}
+
+impl Session {
+    /// Region, credentials and endpoints of the environment, as the AWS command line finds them; `region` goes first.
+    fn start(terms: &Terms, region: Option<Region>) -> Result<Session, DownloadFault> {
+        // The caller waits for each call: no other thread is needed.
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| DownloadFault::Broken(error.to_string()))?;
+        let end = Instant::now() + terms.timeout;
+        let timeouts =
+            TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).read_timeout(READ_TIMEOUT).build();
+        let mut loader = aws_config::defaults(BehaviorVersion::latest()).timeout_config(timeouts);
+        if let Some(region) = region {
+            loader = loader.region(region);
+        }
+        let config = runtime.block_on(loader.load());
+        if config.region().is_none() {
+            return Err(DownloadFault::NoRegion);
+        }
+        Ok(Session { config, runtime, end, timeout: terms.timeout })
+    }
+
+    /// Waits for a call or a part of it.
+    fn wait<T>(&self, call: impl Future<Output = T>) -> Result<T, DownloadFault> {
+        let left = self.end.saturating_duration_since(Instant::now());
+        let ended = self.runtime.block_on(async { tokio::time::timeout(left, call).await });
+        ended.map_err(|_elapsed| DownloadFault::Late { limit: self.timeout })
+    }
+}
+
+/// A failed call, in AWS's own words.
+fn fault<E: ProvideErrorMetadata + Error + 'static>(error: &SdkError<E>) -> DownloadFault {
+    if let Some(service) = error.as_service_error() {
+        let code = service.code().unwrap_or("an unnamed error").to_owned();
+        let message = service.message().unwrap_or("no message").to_owned();
+        return DownloadFault::Aws { code, message };
+    }
+    DownloadFault::AwsCall(chain(error))
+}
+
+/// What an error and those behind it say, as one sentence.
+fn chain(error: &dyn Error) -> String {
+    let mut words = vec![error.to_string()];
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        words.push(error.to_string());
+        cause = error.source();
+    }
+    words.dedup();
+    words.join(": ")
+}
