@@ -6,7 +6,6 @@ pub(crate) mod error;
 mod export;
 pub(crate) mod header;
 mod issuers;
-mod lane;
 pub(crate) mod line;
 pub(crate) mod metadata;
 mod open;
@@ -20,6 +19,7 @@ use crate::crl::entry::{self, Entry};
 use crate::crl::head::Head;
 use crate::crl::scope::Gap;
 use crate::crl::stored::Stored;
+use crate::memory::Memory;
 use crate::problem::Problem;
 use crate::reason::Reason;
 use crate::serial::Serial;
@@ -27,7 +27,6 @@ use crate::width::length;
 use error::LookupError;
 use header::Header;
 use issuers::Issuers;
-use lane::Lane;
 use line::{Hash, Line};
 use metadata::Metadata;
 use seal::Seal;
@@ -49,9 +48,10 @@ pub struct Index {
     head: Head,
     metadata: Metadata,
     seed: u64,
-    lane: Lane,
+    /// The lines as they stand in the file, each in one cache line of the processor.
+    lane: Memory,
     /// Of each serial in the order of the lines, where its entry lies in the CRL.
-    offsets: Vec<[u8; 4]>,
+    offsets: Memory,
     /// Whose certificates the entries are about.
     issuers: Issuers,
     /// What changed since the CRL.
@@ -110,7 +110,7 @@ impl Index {
     pub fn memory(&self) -> usize {
         let delta = self.delta.as_ref().map_or(0, |delta| delta.memory());
         let changes = size_of_val(self.issuers.changes.as_slice());
-        self.lane.memory() + size_of_val(self.offsets.as_slice()) + changes + delta
+        self.lane.bytes().len() + self.offsets.bytes().len() + changes + delta
     }
 
     /// Looks a serial up. Exact: a match of fingerprints is confirmed against the serial in the CRL. A CRL that is limited
@@ -162,15 +162,10 @@ impl Index {
     fn find(&self, issuer: Option<&[u8]>, serial: &Serial) -> Result<Option<(u32, Revocation)>, LookupError> {
         let hash = Hash::of(serial.as_der_content(), issuers::seed_of(issuer, self.seed));
         let home = hash.home(self.header.home_lines);
-        let lines = self.lane.lines().get(length(home)..).unwrap_or_default();
+        let lines = self.lane.pieces().get(length(home)..).unwrap_or_default();
         for (number, bytes) in (home..).zip(lines) {
-            let candidates = Line::may_hold(bytes, hash.fingerprint).then(|| Line::of(bytes));
-            let (mut matches, before) =
-                candidates.map_or((0, 0), |line| (line.matches(hash.fingerprint), line.before));
-            while matches != 0 {
-                let slot = matches.trailing_zeros();
-                matches &= matches - 1;
-                let found = self.confirm(before + slot, number, hash, (issuer, serial))?;
+            if Line::may_hold(bytes, hash.fingerprint) {
+                let found = self.find_in(&Line::of(bytes), number, hash, (issuer, serial))?;
                 if found.is_some() {
                     return Ok(found);
                 }
@@ -178,6 +173,27 @@ impl Index {
             if !Line::overflows(bytes) {
                 break;
             }
+        }
+        Ok(None)
+    }
+
+    /// What the complete CRL says about a certificate if its serial is in line `number`. Kept apart from the search for a
+    /// line, which is nearly all that a lookup of a good certificate is: preparing for this would double it.
+    #[inline(never)]
+    fn find_in(
+        &self,
+        line: &Line,
+        number: u32,
+        hash: Hash,
+        identity: (Option<&[u8]>, &Serial),
+    ) -> Result<Option<(u32, Revocation)>, LookupError> {
+        let mut matches = line.matches(hash.fingerprint);
+        while matches != 0 {
+            let found = self.confirm(line.before + matches.trailing_zeros(), number, hash, identity)?;
+            if found.is_some() {
+                return Ok(found);
+            }
+            matches &= matches - 1;
         }
         Ok(None)
     }
@@ -191,7 +207,7 @@ impl Index {
         (issuer, serial): (Option<&[u8]>, &Serial),
     ) -> Result<Option<(u32, Revocation)>, LookupError> {
         // The lines count as many serials as there are offsets, and every offset lies in the entries.
-        let offset = self.offsets.get(length(number)).copied().map_or(0, u32::from_le_bytes);
+        let offset = self.offsets.pieces().get(length(number)).copied().map_or(0, u32::from_le_bytes);
         let changed = LookupError::Changed { offset };
         let mut usual = [0; USUAL_ENTRY];
         let mut large = Vec::new();

@@ -13,6 +13,7 @@ mod der;
 mod index;
 mod issuer;
 mod key;
+mod memory;
 mod name;
 mod number;
 mod point;

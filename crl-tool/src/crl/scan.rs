@@ -9,7 +9,7 @@ use crate::problem::{Flaw, Problem};
 use crate::signature::Scheme;
 use crate::width::{length_of, offset, position};
 use aws_lc_rs::digest::{Context, Digest, SHA256};
-use std::io::Read;
+use std::io::{self, Read};
 
 /// A CRL whose entries are being read.
 pub(crate) struct Scan<R> {
@@ -72,8 +72,13 @@ impl<R: Read> Scan<R> {
     }
 
     /// Copies the CRL to `store` on the way. Call it before the first entry.
-    pub(crate) fn store_in(&mut self, store: Stored) {
+    ///
+    /// # Errors
+    /// There is no space for it.
+    pub(crate) fn store_in(&mut self, store: Stored) -> io::Result<()> {
+        store.reserve(self.head.size)?;
         self.window.store_in(store);
+        Ok(())
     }
 
     /// Whether the signature is over the message instead of its hash, so that the CRL must be kept to verify it.

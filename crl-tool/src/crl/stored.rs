@@ -1,6 +1,8 @@
 //! A CRL in a file, by itself or inside an index.
 
 use crate::index::header::Header;
+use rustix::fs::{FallocateFlags, fallocate};
+use rustix::io::Errno;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -26,6 +28,15 @@ impl Stored {
 
     pub(crate) fn try_clone(&self) -> io::Result<Stored> {
         Ok(Stored { file: self.file.try_clone()?, start: self.start })
+    }
+
+    /// Takes the space for a CRL of `size` bytes, which makes writing it cheaper, and fails now if the disk is too full.
+    pub(crate) fn reserve(&self, size: u64) -> io::Result<()> {
+        match fallocate(&self.file, FallocateFlags::empty(), 0, self.start.saturating_add(size)) {
+            // Not every file system can, and then it takes the space as it is written to.
+            Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) | Ok(()) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Fills `bytes` with those at `offset` of the CRL.

@@ -9,7 +9,7 @@ use std::ops::Range;
 
 /// Bytes of the window: several times the largest part of a CRL that must lie in it as a whole, and little enough to
 /// stay in the processor's second-level cache.
-const SIZE: usize = 192 * 1024;
+const SIZE: usize = 256 * 1024;
 
 /// The window.
 pub(crate) struct Window<R> {

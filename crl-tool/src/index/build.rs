@@ -4,7 +4,7 @@ use super::header::Header;
 use super::issuers::{self, Attribution, Issuers};
 use super::metadata::{Beside, Metadata};
 use super::open::{Checksum, seed};
-use super::table::{Layout, Table};
+use super::table::Table;
 use crate::crl::delta::{Delta, DeltaError, MAX_DELTA_BYTES};
 use crate::crl::entry;
 use crate::crl::input::Input;
@@ -159,11 +159,16 @@ impl<'a> Build<'a> {
         let mut scan = self.start(input)?;
         let embedded = crl.start == Header::SIZE;
         if embedded {
-            scan.store_in(crl.try_clone()?);
+            scan.store_in(crl.try_clone()?)?;
         }
         let mut table = Table::new(seed(scan.before_entries()), scan.entries_size());
         let issuers = fill(&mut table, &mut scan).map_err(named)?;
         let scanned = scan.finish().map_err(named)?;
+        if table.entries() != scanned.entries {
+            return Err(
+                io::Error::other("an entry was lost on its way to the index: report this as a bug").into()
+            );
+        }
         let issuer = self.prove(&scanned, &name, Some(crl))?;
         if let Some(Update { delta, issuer: delta_issuer, name }) = update {
             let beside = Beside {
@@ -190,7 +195,7 @@ impl<'a> Build<'a> {
         let mut scan = self.start(input)?;
         let store = if scan.signs_message() { Some(Stored::whole(tempfile::tempfile()?)) } else { None };
         if let Some(store) = &store {
-            scan.store_in(store.try_clone()?);
+            scan.store_in(store.try_clone()?)?;
         }
         scan.each_entry(|_, _| ()).map_err(named)?;
         let scanned = scan.finish().map_err(named)?;
@@ -252,19 +257,18 @@ fn finish(
         checksum: Checksum::new(&scanned.frame),
         bytes: Vec::with_capacity(CHUNK),
     };
-    let Layout { home_lines, lines, offsets } = table.lay_out(
+    let layout = table.lay_out(
         |offset| identity_at(crl, &crl_entries, issuers, offset),
         |line| out.put(&line.to_bytes()),
     )?;
-    for offset in offsets.iter().flatten().chain(&issuers.changes) {
-        out.put(&offset.to_le_bytes())?;
-    }
+    layout.offsets().try_for_each(|offsets| out.put(offsets))?;
+    issuers.changes.iter().try_for_each(|offset| out.put(&offset.to_le_bytes()))?;
     let mut header = Header {
         checksum: 0,
         embedded,
-        entries: offset(position(offsets.iter().map(Vec::len).sum())),
-        home_lines,
-        lines,
+        entries: layout.entries,
+        home_lines: layout.home_lines,
+        lines: layout.lines,
         listed: scanned.entries,
         crl_size: offset(head.size),
         crl_entries,
@@ -300,9 +304,15 @@ struct Sections<'a> {
 }
 
 impl Sections<'_> {
-    fn put<const N: usize>(&mut self, bytes: &[u8; N]) -> io::Result<()> {
-        self.bytes.extend_from_slice(bytes);
-        if self.bytes.len() >= CHUNK { self.flush() } else { Ok(()) }
+    #[inline]
+    fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
+        for bytes in bytes.chunks(CHUNK) {
+            self.bytes.extend_from_slice(bytes);
+            if self.bytes.len() >= CHUNK {
+                self.flush()?;
+            }
+        }
+        Ok(())
     }
 
     fn flush(&mut self) -> io::Result<()> {

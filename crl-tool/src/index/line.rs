@@ -95,8 +95,9 @@ impl Line {
     /// always it does not.
     #[inline]
     pub(crate) fn may_hold(bytes: &[u8; Line::SIZE], fingerprint: u16) -> bool {
-        let fingerprint = fingerprint.to_le_bytes();
-        bytes.as_chunks().0.iter().fold(false, |any, pair| any | (*pair == fingerprint))
+        // All ones where they are equal: what a comparison of vectors leaves in a register.
+        let equal = |pair: &[u8; 2]| 0_u16.wrapping_sub(u16::from(u16::from_le_bytes(*pair) == fingerprint));
+        bytes.as_chunks().0.iter().fold(0, |any, pair| any | equal(pair)) != 0
     }
 
     /// Whether serials of the line that `bytes` are go on in the next one.

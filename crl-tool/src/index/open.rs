@@ -4,7 +4,6 @@ use super::Index;
 use super::error::{Fault, OpenError};
 use super::header::{self, Header};
 use super::issuers::Issuers;
-use super::lane::Lane;
 use super::line::Line;
 use super::metadata::Metadata;
 use super::seal::Seal;
@@ -14,6 +13,7 @@ use crate::crl::stored::Stored;
 use crate::crl::tail::{self, Tail};
 use crate::issuer::sha256;
 use crate::key::PublicKey;
+use crate::memory::Memory;
 use crate::width::{length, length_of, offset, position};
 use aws_lc_rs::digest::{Context, Digest, SHA256};
 use std::fs::File;
@@ -207,11 +207,11 @@ impl Checksum {
     }
 }
 
-fn read_lines(file: &File, header: &Header, checksum: &mut Checksum) -> Result<Lane, Fault> {
-    let mut lane = Lane::zeroed(length(header.lines));
+fn read_lines(file: &File, header: &Header, checksum: &mut Checksum) -> Result<Memory, Fault> {
+    let mut lane = Memory::zeroed(length(header.lines).saturating_mul(Line::SIZE))?;
     let mut at = header.lane();
     let (mut number, mut total) = (0, 0);
-    for lines in lane.lines_mut().chunks_mut(CHUNK / Line::SIZE) {
+    for lines in lane.pieces_mut().chunks_mut(CHUNK / Line::SIZE) {
         at = read_section(file, at, lines.as_flattened_mut(), checksum)?;
         for line in lines {
             total = Line::check(line, number, total, number + 1 == header.lines)?;
@@ -221,11 +221,11 @@ fn read_lines(file: &File, header: &Header, checksum: &mut Checksum) -> Result<L
     if total == header.entries { Ok(lane) } else { Err(Fault::Header { field: "entry count" }) }
 }
 
-fn read_offsets(file: &File, header: &Header, checksum: &mut Checksum) -> Result<Vec<[u8; 4]>, Fault> {
-    let mut offsets = vec![[0; 4]; length(header.entries)];
+fn read_offsets(file: &File, header: &Header, checksum: &mut Checksum) -> Result<Memory, Fault> {
+    let mut offsets = Memory::zeroed(length(header.entries).saturating_mul(4))?;
     let mut at = header.offsets();
     let mut first = 0_u32;
-    for offsets in offsets.chunks_mut(CHUNK / 4) {
+    for offsets in offsets.pieces_mut().chunks_mut(CHUNK / 4) {
         at = read_section(file, at, offsets.as_flattened_mut(), checksum)?;
         let outside = |bytes: &[u8; 4]| !header.crl_entries.contains(&u32::from_le_bytes(*bytes));
         // All at once first, as that is what processors are good at.

@@ -4,7 +4,7 @@ use super::Index;
 use super::build::{fill, identity_at};
 use super::error::{Fault, OpenError};
 use super::line::Line;
-use super::table::{Layout, Table};
+use super::table::Table;
 use crate::crl::delta::DeltaError;
 use crate::crl::scan::Scanned;
 use crate::issuer::{Issuer, IssuerError, digest_bytes};
@@ -106,17 +106,18 @@ impl Index {
         if digest_bytes(&scanned.tbs_sha256) != self.header.tbs_sha256 {
             return Err(Fault::CrlDigest);
         }
-        let mut lines = self.lane.lines().iter();
+        let mut lines = self.lane.pieces().iter();
         let mut same = |line: Line| {
             if lines.next() == Some(&line.to_bytes()) { Ok(()) } else { Err(Fault::NotOfThisCrl) }
         };
         let entries = &self.header.crl_entries;
         let identity_at = |offset| Ok(identity_at(&self.crl, entries, &issuers, offset)?);
-        let Layout { home_lines, lines, offsets } = table.lay_out(identity_at, &mut same)?;
+        let layout = table.lay_out(identity_at, &mut same)?;
         let header = &self.header;
-        if (scanned.entries, home_lines, lines) != (header.listed, header.home_lines, header.lines)
+        if (scanned.entries, layout.home_lines, layout.lines)
+            != (header.listed, header.home_lines, header.lines)
             || issuers.changes != self.issuers.changes
-            || !offsets.into_iter().flatten().map(u32::to_le_bytes).eq(self.offsets.iter().copied())
+            || !layout.offsets().flatten().eq(self.offsets.bytes())
         {
             return Err(Fault::NotOfThisCrl);
         }

@@ -1,7 +1,7 @@
 //! Collecting the serials of a CRL and laying them out in lines.
 
 use super::line::{Hash, Line, lines_for};
-use crate::width::length;
+use crate::width::{length, offset, position};
 use std::collections::HashSet;
 use std::io;
 
@@ -9,45 +9,93 @@ use std::io;
 const PARTITION_BITS: u32 = 9;
 const PARTITIONS: usize = 1 << PARTITION_BITS;
 const LOW_BITS: u32 = Hash::LINE_BITS - PARTITION_BITS;
-/// Records in a cache line.
-const STAGED: usize = 8;
-/// What an entry takes in a CRL, for a guess at the number of entries. Guessing low costs time, guessing high only
-/// address space.
-const BYTES_PER_ENTRY: usize = 40;
+/// Records in a chunk. The chunks that are being filled have to fit the processor's second-level cache.
+const CHUNK: usize = 256;
+/// The shortest entry: SEQUENCE, a serial of one octet, a UTCTime.
+const SHORTEST_ENTRY: usize = 2 + 3 + 15;
 
 /// The serials of a CRL: of each only the hash and where its entry lies, in eight bytes.
 ///
 /// The partition and the upper half of a record are the hash, in the order of the lines; the lower half is the
-/// offset. A record goes to its partition by way of a cache line of its own, so that only every eighth one leaves the
-/// processor's cache, in which each partition of ten million records is put in order later.
+/// offset. Each partition fills chunks of its own, and is put in order later, when it fits the processor's cache.
 pub(crate) struct Table {
     seed: u64,
-    /// The latest records of each partition.
-    staged: Vec<[u64; STAGED]>,
-    /// How many of those there are, one less than `STAGED` at most.
-    filled: [u8; PARTITIONS],
-    /// The others, in the order of the CRL.
-    partitions: Vec<Vec<u64>>,
+    /// All chunks, in the order in which they were begun.
+    records: Vec<[u8; 8]>,
+    /// Where the next record of each partition goes; at the start of a chunk, it needs a new one.
+    next: [u32; PARTITIONS],
+    /// Where each partition's chunks start, in the order of the CRL.
+    chunks: Vec<Vec<u32>>,
+    /// Records in all chunks so far.
+    begun: u32,
     entries: u32,
 }
 
 /// Where everything went.
 pub(crate) struct Layout {
+    pub(crate) entries: u32,
     pub(crate) home_lines: u32,
     pub(crate) lines: u32,
-    /// For each entry in the order of the lines, where it lies in the CRL; in several pieces.
-    pub(crate) offsets: Vec<Vec<u32>>,
+    /// Of each entry in the order of the lines, where it lies in the CRL: four little-endian bytes.
+    offsets: Reused,
+}
+
+impl Layout {
+    /// For each entry in the order of the lines, where it lies in the CRL: four bytes each, little-endian, in pieces.
+    pub(crate) fn offsets(&self) -> impl Iterator<Item = &[u8]> {
+        let pieces = self.offsets.chunks.iter().map(|&start| self.offsets.chunk(start).as_flattened());
+        let mut left = 4 * length(self.entries);
+        pieces.map(move |piece| {
+            let piece = piece.get(..left).unwrap_or(piece);
+            left -= piece.len();
+            piece
+        })
+    }
+}
+
+/// The chunks of records that were laid out, and take offsets now: half as many bytes as they had, so that the next
+/// one is always free already. Memory that was written to before is faster than fresh memory.
+struct Reused {
+    records: Vec<[u8; 8]>,
+    /// Where each chunk starts, in the order in which they became free.
+    chunks: Vec<u32>,
+    /// How many of them have offsets.
+    begun: usize,
+    /// Where the next offset goes, in four bytes; at the start of a chunk, that is the next free one.
+    next: usize,
+}
+
+impl Reused {
+    fn chunk(&self, start: u32) -> &[[u8; 8]] {
+        let start = length(start);
+        self.records.get(start..start + CHUNK).unwrap_or_default()
+    }
+
+    /// Adds the offset of the next entry.
+    #[inline]
+    fn push(&mut self, offset: u32) {
+        if self.next.is_multiple_of(2 * CHUNK) {
+            let Some(&start) = self.chunks.get(self.begun) else { return };
+            self.next = 2 * length(start);
+            self.begun += 1;
+        }
+        let places = self.records.as_flattened_mut().as_chunks_mut().0;
+        places.get_mut(self.next).into_iter().for_each(|place| *place = offset.to_le_bytes());
+        self.next += 1;
+    }
 }
 
 impl Table {
     /// An empty table for the serials of a list of `bytes` bytes.
     pub(crate) fn new(seed: u64, bytes: usize) -> Table {
-        let capacity = bytes / BYTES_PER_ENTRY / PARTITIONS;
+        // Only chunks that are written to take memory.
+        let most = bytes / SHORTEST_ENTRY + PARTITIONS * CHUNK;
         Table {
             seed,
-            staged: vec![[0; STAGED]; PARTITIONS],
-            filled: [0; PARTITIONS],
-            partitions: (0..PARTITIONS).map(|_| Vec::with_capacity(capacity)).collect(),
+            records: vec![[0; 8]; most],
+            next: [0; PARTITIONS],
+            chunks: vec![Vec::new(); PARTITIONS],
+            begun: 0,
             entries: 0,
         }
     }
@@ -61,69 +109,102 @@ impl Table {
         self.seed = seed;
     }
 
+    /// How many serials there are.
+    pub(crate) fn entries(&self) -> u32 {
+        self.entries
+    }
+
     /// Adds a serial. Entries come in the order of the CRL.
     #[inline]
     pub(crate) fn push(&mut self, serial: &[u8], offset: u32) {
         let hash = Hash::of(serial, self.seed);
         let low = hash.line & ((1 << LOW_BITS) - 1);
         let record = u64::from(low) << 48 | u64::from(hash.fingerprint) << 32 | u64::from(offset);
-        let number = length(hash.line >> LOW_BITS);
-        if let (Some(staged), Some(filled)) = (self.staged.get_mut(number), self.filled.get_mut(number)) {
-            if let Some(slot) = staged.get_mut(usize::from(*filled)) {
-                *slot = record;
-            }
-            *filled += 1;
-            if usize::from(*filled) == STAGED {
-                *filled = 0;
-                self.partitions.get_mut(number).into_iter().for_each(|it| it.extend_from_slice(staged));
-            }
+        let partition = length(hash.line >> LOW_BITS);
+        let Some(next) = self.next.get_mut(partition) else { return };
+        if length(*next).is_multiple_of(CHUNK) {
+            *next = begin_chunk(&mut self.chunks, &mut self.begun, partition);
         }
-        self.entries += 1;
+        if let Some(slot) = self.records.get_mut(length(*next)) {
+            *slot = record.to_le_bytes();
+            *next += 1;
+            self.entries += 1;
+        }
     }
 
     /// Lays the serials out, calling `emit` for each line. `serial_at` reads what tells the entry at an offset apart, its
     /// serial and, in an indirect CRL, the issuer; it is asked only where fingerprints collide.
     pub(crate) fn lay_out<E: From<io::Error>>(
         self,
-        mut serial_at: impl FnMut(u32) -> Result<Vec<u8>, E>,
+        serial_at: impl FnMut(u32) -> Result<Vec<u8>, E>,
         emit: impl FnMut(Line) -> Result<(), E>,
     ) -> Result<Layout, E> {
         let home_lines = lines_for(self.entries);
-        let mut filler = Filler { line: Line::empty(0), number: 0, emit };
-        let mut offsets = Vec::with_capacity(PARTITIONS);
+        let mut filler = Filler {
+            line: Line::empty(0),
+            number: 0,
+            offsets: Reused { records: self.records, chunks: Vec::new(), begun: 0, next: 0 },
+            seen: Seen::default(),
+            serial_at,
+            emit,
+        };
         let mut buckets = Buckets::default();
-        let mut group = Group::default();
-        let staged = self.staged.iter().zip(self.filled);
-        for ((number, mut records), (staged, filled)) in (0_u32..).zip(self.partitions).zip(staged) {
-            records.extend_from_slice(staged.get(..usize::from(filled)).unwrap_or_default());
-            let home = |record| unpack(number, record).0.home(home_lines);
-            buckets.fill(&records, home(0), home);
-            let mut placed = Vec::with_capacity(records.len() + group.records.len());
-            let mut start = 0;
-            for (home, end) in (home(0)..).zip(buckets.ends.iter().copied()) {
-                let bucket = buckets.records.get(start..end).unwrap_or_default();
-                start = end;
-                // Two partitions may share a line, so that it is complete only when the next one starts.
-                if group.home != home {
-                    group.place(&mut serial_at, &mut filler, &mut placed)?;
-                    group.home = home;
+        // Two partitions may share a line, so that it is complete only when the next one starts.
+        let mut shared = Vec::new();
+        let mut shared_home = 0;
+        for ((number, chunks), end) in (0..).zip(self.chunks).zip(self.next) {
+            let home = |record| hash(number, record).home(home_lines);
+            let (first, last) = (home(0), home(u64::MAX));
+            buckets.fill(partition(&filler.offsets, &chunks, end), first, last, home);
+            filler.offsets.chunks.extend(chunks);
+            for (home, bucket) in (first..).zip(buckets.each()) {
+                if home != shared_home {
+                    shared.sort_unstable_by_key(|&record| fingerprint_and_offset(record).1);
+                    filler.place(shared_home, &shared)?;
+                    shared.clear();
+                    shared_home = home;
                 }
-                group.records.extend(bucket.iter().map(|&record| unpack(number, record)));
+                if home == first || home == last {
+                    shared.extend_from_slice(bucket);
+                } else {
+                    filler.place(home, bucket)?;
+                }
             }
-            offsets.push(placed);
         }
-        let mut placed = Vec::new();
-        group.place(&mut serial_at, &mut filler, &mut placed)?;
-        offsets.push(placed);
-        let lines = filler.finish(home_lines)?;
-        Ok(Layout { home_lines, lines, offsets })
+        shared.sort_unstable_by_key(|&record| fingerprint_and_offset(record).1);
+        filler.place(shared_home, &shared)?;
+        filler.finish(home_lines)
     }
 }
 
-fn unpack(partition: u32, record: u64) -> (Hash, u32) {
-    let [a, b, c, d, e, f, g, h] = record.to_le_bytes();
+/// The records in `chunks`, of which the last is filled up to `end`: those of a partition, in the order of the CRL.
+fn partition(memory: &Reused, chunks: &[u32], end: u32) -> impl Iterator<Item = u64> + Clone {
+    chunks.iter().flat_map(move |&start| {
+        let chunk = memory.chunk(start);
+        // For all but the last chunk, the end lies elsewhere.
+        let filled = end.checked_sub(start).and_then(|filled| chunk.get(..length(filled))).unwrap_or(chunk);
+        filled.iter().map(|&record| u64::from_le_bytes(record))
+    })
+}
+
+/// A new chunk for `partition`: not for every record, and kept out of the loop over them.
+#[cold]
+fn begin_chunk(chunks: &mut [Vec<u32>], begun: &mut u32, partition: usize) -> u32 {
+    let start = *begun;
+    chunks.get_mut(partition).into_iter().for_each(|chunks| chunks.push(start));
+    *begun += offset(position(CHUNK));
+    start
+}
+
+fn hash(partition: u32, record: u64) -> Hash {
+    let [_, _, _, _, e, f, g, h] = record.to_le_bytes();
     let line = partition << LOW_BITS | u32::from(u16::from_le_bytes([g, h]));
-    (Hash { line, fingerprint: u16::from_le_bytes([e, f]) }, u32::from_le_bytes([a, b, c, d]))
+    Hash { line, fingerprint: u16::from_le_bytes([e, f]) }
+}
+
+fn fingerprint_and_offset(record: u64) -> (u16, u32) {
+    let [a, b, c, d, e, f, _, _] = record.to_le_bytes();
+    (u16::from_le_bytes([e, f]), u32::from_le_bytes([a, b, c, d]))
 }
 
 /// The records of a partition, by their home lines and otherwise in the order they came in.
@@ -136,12 +217,17 @@ struct Buckets {
 
 impl Buckets {
     /// Sorts by counting, as homes are few and evenly used.
-    fn fill(&mut self, records: &[u64], first: u32, home: impl Fn(u64) -> u32) {
-        let last = home(u64::MAX);
+    fn fill(
+        &mut self,
+        records: impl Iterator<Item = u64> + Clone,
+        first: u32,
+        last: u32,
+        home: impl Fn(u64) -> u32,
+    ) {
         self.ends.clear();
         self.ends.resize(length(last - first) + 1, 0);
         let bucket = |record| length(home(record) - first);
-        for &record in records {
+        for record in records.clone() {
             self.ends.get_mut(bucket(record)).into_iter().for_each(|count| *count += 1);
         }
         // From counts to where each bucket starts; placing its records then moves that to its end.
@@ -149,8 +235,8 @@ impl Buckets {
         for count in &mut self.ends {
             (*count, sum) = (sum, sum + *count);
         }
-        self.records.resize(records.len(), 0);
-        for &record in records {
+        self.records.resize(sum, 0);
+        for record in records {
             if let Some(at) = self.ends.get_mut(bucket(record))
                 && let Some(slot) = self.records.get_mut(*at)
             {
@@ -159,76 +245,54 @@ impl Buckets {
             }
         }
     }
-}
 
-/// The serials of one home line.
-#[derive(Default)]
-struct Group {
-    home: u32,
-    records: Vec<(Hash, u32)>,
-}
-
-impl Group {
-    /// Fingerprints in more records than this are not compared each with each.
-    const FEW: usize = 64;
-
-    /// Puts them into lines, in the order of the CRL, and leaves the group empty.
-    fn place<E: From<io::Error>>(
-        &mut self,
-        mut serial_at: impl FnMut(u32) -> Result<Vec<u8>, E>,
-        filler: &mut Filler<impl FnMut(Line) -> Result<(), E>>,
-        offsets: &mut Vec<u32>,
-    ) -> Result<(), E> {
-        if !self.records.is_sorted_by_key(|&(_, offset)| offset) {
-            self.records.sort_unstable_by_key(|&(_, offset)| offset);
-        }
-        // The CRL may list a serial twice. What it says first counts.
-        let mut seen = self.may_repeat().then(HashSet::new);
-        for (hash, offset) in self.records.drain(..) {
-            if let Some(seen) = &mut seen
-                && !seen.insert(serial_at(offset)?)
-            {
-                continue;
-            }
-            filler.place(self.home, hash.fingerprint)?;
-            offsets.push(offset);
-        }
-        Ok(())
-    }
-
-    /// Whether two serials may be the same: in a line of few, whether two fingerprints are.
-    fn may_repeat(&self) -> bool {
-        let mut fingerprints = [0; Group::FEW];
-        if self.records.len() > Group::FEW {
-            return true;
-        }
-        for (slot, (hash, _)) in fingerprints.iter_mut().zip(&self.records) {
-            *slot = hash.fingerprint;
-        }
-        let all = fingerprints.get(..self.records.len()).unwrap_or_default();
-        (0..all.len()).any(|place| {
-            let (before, rest) = all.split_at_checked(place).unwrap_or_default();
-            rest.first().is_some_and(|one| before.iter().fold(false, |any, other| any | (other == one)))
+    /// The buckets in the order of their homes.
+    fn each(&self) -> impl Iterator<Item = &[u64]> {
+        let mut start = 0;
+        self.ends.iter().map(move |&end| {
+            let bucket = self.records.get(start..end).unwrap_or_default();
+            start = end;
+            bucket
         })
     }
 }
 
 /// Fills one line after the other with entries that come in the order of their homes.
-struct Filler<F> {
+struct Filler<S, F> {
     line: Line,
     number: u32,
+    offsets: Reused,
+    seen: Seen,
+    serial_at: S,
     emit: F,
 }
 
-impl<E, F: FnMut(Line) -> Result<(), E>> Filler<F> {
-    fn place(&mut self, home: u32, fingerprint: u16) -> Result<(), E> {
-        while self.number < home {
+impl<E, S, F> Filler<S, F>
+where
+    S: FnMut(u32) -> Result<Vec<u8>, E>,
+    F: FnMut(Line) -> Result<(), E>,
+{
+    /// Puts the records of line `home`, which are in the order of the CRL, into it, and into those that follow if it is
+    /// full.
+    fn place(&mut self, home: u32, records: &[u64]) -> Result<(), E> {
+        while self.number < home && !records.is_empty() {
             self.close(false)?;
         }
-        if !self.line.has_space() {
-            self.close(true)?;
+        let some_twice = self.seen.note(records);
+        let mut serials = HashSet::new();
+        for &record in records {
+            let (fingerprint, offset) = fingerprint_and_offset(record);
+            // The CRL may list a serial twice. What it says first counts.
+            if some_twice && self.seen.twice(fingerprint) && !serials.insert((self.serial_at)(offset)?) {
+                continue;
+            }
+            if !self.line.has_space() {
+                self.close(true)?;
+            }
+            self.line.push(fingerprint);
+            self.offsets.push(offset);
         }
-        self.line.push(fingerprint);
+        self.seen.forget(records);
         Ok(())
     }
 
@@ -240,12 +304,62 @@ impl<E, F: FnMut(Line) -> Result<(), E>> Filler<F> {
         Ok(())
     }
 
-    /// Closes the last line and those without entries after it; returns how many there are.
-    fn finish(mut self, home_lines: u32) -> Result<u32, E> {
+    /// Closes the last line and those without entries after it.
+    fn finish(mut self, home_lines: u32) -> Result<Layout, E> {
+        let entries = self.line.total();
         self.close(false)?;
         while self.number < home_lines {
             self.close(false)?;
         }
-        Ok(self.number)
+        Ok(Layout { entries, home_lines, lines: self.number, offsets: self.offsets })
+    }
+}
+
+/// Which fingerprints a line's records have, and which more than one of them: a bit for each that there can be.
+struct Seen {
+    once: Box<[u64; Seen::WORDS]>,
+    twice: Box<[u64; Seen::WORDS]>,
+}
+
+impl Default for Seen {
+    fn default() -> Seen {
+        Seen { once: Box::new([0; Seen::WORDS]), twice: Box::new([0; Seen::WORDS]) }
+    }
+}
+
+impl Seen {
+    const WORDS: usize = 1 << (u16::BITS - 6);
+
+    fn place(fingerprint: u16) -> (usize, u64) {
+        (usize::from(fingerprint >> 6), 1 << (fingerprint & 63))
+    }
+
+    /// Takes the fingerprints of `records`; returns whether there is one that two of them have.
+    fn note(&mut self, records: &[u64]) -> bool {
+        let mut repeated = 0;
+        for &record in records {
+            let (word, bit) = Seen::place(fingerprint_and_offset(record).0);
+            if let (Some(once), Some(twice)) = (self.once.get_mut(word), self.twice.get_mut(word)) {
+                let again = *once & bit;
+                *once |= bit;
+                if again != 0 {
+                    *twice |= bit;
+                    repeated |= again;
+                }
+            }
+        }
+        repeated != 0
+    }
+
+    fn twice(&self, fingerprint: u16) -> bool {
+        let (word, bit) = Seen::place(fingerprint);
+        self.twice.get(word).is_some_and(|word| word & bit != 0)
+    }
+
+    fn forget(&mut self, records: &[u64]) {
+        for &record in records {
+            let (word, _) = Seen::place(fingerprint_and_offset(record).0);
+            self.once.get_mut(word).into_iter().chain(self.twice.get_mut(word)).for_each(|word| *word = 0);
+        }
     }
 }
