@@ -54,6 +54,9 @@ pub struct Line<'a> {
     /// `1.2` or `1.3`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls: Option<&'static str>,
+    /// The first name of the server that the connection is on, or `default`; where there are several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server: Option<&'a str>,
     /// The name of the route that the request took.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub route: Option<&'a str>,

@@ -115,7 +115,7 @@ pub fn check(config: &Config, clock: &Clock) -> Result<(TrustStore, Forwarder), 
 /// Why it does not run. Nothing was served then, except for [`Failure::WorkerLost`].
 pub fn run(config: Config, clock: Clock) -> Result<(), Failure> {
     let (trust, forwarder) = check(&config, &clock).map_err(Failure::Invalid)?;
-    let metrics = Arc::new(Metrics::new()?);
+    let metrics = Arc::new(Metrics::new(&config)?);
     let workers = match config.listen.workers {
         0 => thread::available_parallelism()?.get(),
         configured => configured,
@@ -130,7 +130,7 @@ pub fn run(config: Config, clock: Clock) -> Result<(), Failure> {
     let access_log = AccessLog::start(config.log.format, metrics.clone())?;
     let app = Arc::new(App {
         slots: Arc::new(Slots::new(config.limits.max_connections)),
-        routes: Routes::new(&config.routes),
+        routes: Routes::new(&config),
         handshakes: Arc::new(Slots::new(config.limits.max_handshakes)),
         by_address: Shares::new(config.limits.max_connections_per_address),
         by_client: Shares::new(config.limits.max_connections_per_client),

@@ -7,7 +7,7 @@ use rustls_pki_types::UnixTime;
 
 use crate::config::Limits;
 use crate::refusal::Refusal;
-use crate::routes::{Routed, Routes};
+use crate::routes::{Destination, Route, Routed, Routes};
 use crate::trust::{Standing, Trust, TrustBundle, VerifiedPath};
 
 /// The right to forward one request by one route. Only [`Client::authorize`] makes one, and forwarding takes one.
@@ -23,21 +23,29 @@ impl<'a> Permit<'a> {
     }
 }
 
-/// A client on its connection: the path that proves who it is, and what the last look at the trust in force said of it.
+/// A client on its connection: what proves who it is, and what the last look at the trust in force said of it.
 #[derive(Debug)]
 pub struct Client {
+    /// Nothing proves anything about a client that came without a certificate.
+    proof: Option<Proof>,
+    generation: u64,
+    destination: Destination,
+}
+
+/// A verified path, and the anchors that it leads to.
+#[derive(Debug)]
+struct Proof {
     path: VerifiedPath,
     standing: Standing,
-    generation: u64,
-    bundle: Arc<TrustBundle>,
-    /// The name that the connection is for (SNI), in lower case.
-    server_name: Option<Box<str>>,
+    bundle: Option<Arc<TrustBundle>>,
 }
 
 impl Client {
-    /// The client of a handshake that was made under `trust`.
-    pub fn new(path: VerifiedPath, standing: Standing, trust: &Trust, server_name: Option<Box<str>>) -> Self {
-        Self { path, standing, generation: trust.generation, bundle: trust.bundle.clone(), server_name }
+    /// The client of a handshake that was made under `trust`, as the server of `destination`.
+    pub fn new(verified: Option<(VerifiedPath, Standing)>, trust: &Trust, destination: Destination) -> Self {
+        let bundle = trust.server(destination.server).and_then(|server| server.bundle.clone());
+        let proof = verified.map(|(path, standing)| Proof { path, standing, bundle });
+        Self { proof, generation: trust.generation, destination }
     }
 
     /// Whether the client is still good. Costs two comparisons while nothing changed since the last look.
@@ -46,16 +54,22 @@ impl Client {
     ///
     /// The refusal that its next request and its open connection are to meet.
     pub fn check(&mut self, trust: &Trust, now: UnixTime) -> Result<(), Refusal> {
-        if self.generation == trust.generation && now <= self.standing.good_until {
+        let Some(proof) = &mut self.proof else { return Ok(()) };
+        if self.generation == trust.generation && now <= proof.standing.good_until {
             return Ok(());
         }
-        self.standing = if Arc::ptr_eq(&self.bundle, &trust.bundle) {
-            self.path.check(&trust.revocations, now)?
-        } else {
-            let (path, standing) = self.path.verify_again(&trust.bundle, &trust.revocations, now)?;
-            self.path = path;
-            self.bundle = trust.bundle.clone();
-            standing
+        let bundle = trust.server(self.destination.server).and_then(|server| server.bundle.as_ref());
+        let same = proof.bundle.as_ref().zip(bundle).is_some_and(|(before, now)| Arc::ptr_eq(before, now));
+        proof.standing = match bundle {
+            Some(_) if same => proof.path.check(&trust.revocations, now)?,
+            Some(bundle) => {
+                let (path, standing) = proof.path.verify_again(bundle, &trust.revocations, now)?;
+                proof.path = path;
+                proof.bundle = Some(bundle.clone());
+                standing
+            }
+            // A server that asks for no certificate any longer has no way to stand by one.
+            None => return Err(Refusal::UnknownIssuer { detail: "there is no trust bundle" }),
         };
         self.generation = trust.generation;
         Ok(())
@@ -76,14 +90,24 @@ impl Client {
     ) -> Result<Permit<'a>, Refusal> {
         self.check(trust, now)?;
         check_shape(request, limits)?;
-        let routed = routes.find(request, self.server_name.as_deref())?;
+        let routed = routes.find(request, &self.destination)?;
+        may_take(routed.route, self.proof.is_some())?;
         Ok(Permit { routed })
     }
 
-    /// Until when the last look holds if the trust in force stays.
-    pub fn good_until(&self) -> UnixTime {
-        self.standing.good_until
+    /// Until when the last look holds if the trust in force stays; `None` if for ever.
+    pub fn good_until(&self) -> Option<UnixTime> {
+        self.proof.as_ref().map(|proof| proof.standing.good_until)
     }
+}
+
+/// Whether a client may take `route`: one that is not `verified` only if the route says so.
+///
+/// # Errors
+///
+/// [`Refusal::ClientCertificateMissing`].
+pub fn may_take(route: &Route, verified: bool) -> Result<(), Refusal> {
+    if verified || route.anonymous { Ok(()) } else { Err(Refusal::ClientCertificateMissing) }
 }
 
 /// What every request has to look like, whoever sends it.

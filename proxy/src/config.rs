@@ -5,6 +5,7 @@ mod drain;
 mod environment;
 mod fields;
 mod file;
+mod host;
 mod identity_headers;
 mod limits;
 mod listen;
@@ -28,6 +29,7 @@ pub use self::drain::Drain;
 use self::fields::Fields;
 pub use self::fields::Invalid;
 pub use self::file::File;
+pub use self::host::HostPattern;
 pub use self::identity_headers::{
     AlbMode, Forwarding, IdentityHeaders, Names, RequestId, SubjectHeader, Trace, XfccElement,
 };
@@ -36,9 +38,9 @@ pub use self::listen::Listen;
 pub use self::log::{Log, LogFormat};
 pub use self::proxy_protocol::{ProxyProtocol, ProxyVersions, Untrusted};
 pub use self::revocation::{Depth, Revocation};
-pub use self::route::{HostPattern, Route};
+pub use self::route::Route;
 use self::section::Section;
-pub use self::server::{ClientAuth, Tls};
+pub use self::server::{ClientAuth, Server, UnknownNames};
 pub use self::upstream::Upstream;
 
 /// Everything an operator can set, checked. `proxy/config.example.toml` documents each key.
@@ -46,10 +48,10 @@ pub use self::upstream::Upstream;
 pub struct Config {
     /// Where clients connect.
     pub listen: Listen,
-    /// Who the proxy is.
-    pub tls: Tls,
-    /// Whom the proxy believes.
-    pub client_auth: ClientAuth,
+    /// Who the proxy is, and whom it believes as that: the default server, then the others.
+    pub servers: Vec<Server>,
+    /// What becomes of names that no server has.
+    pub unknown_names: UnknownNames,
     /// Who is out.
     pub revocation: Revocation,
     /// Which requests go where. At least one.
@@ -108,11 +110,12 @@ impl Config {
     }
 
     fn read(root: &mut Section<'_>) -> Self {
+        let (servers, unknown_names) = server::read(root);
         let (routes, upstreams) = route::read(root);
         Self {
             listen: Listen::read(&mut root.section("listen")),
-            tls: Tls::read(&mut root.section("tls")),
-            client_auth: ClientAuth::read(&mut root.section("client_auth")),
+            servers,
+            unknown_names,
             revocation: Revocation::read(&mut root.section("revocation")),
             routes,
             upstreams,
@@ -190,10 +193,10 @@ mod tests {
         assert_eq!(
             keys,
             [
-                "upstream.address",
                 "tls.certificate",
                 "tls.private_key",
                 "client_auth.trust_bundle",
+                "upstream.address",
                 "revocation.indexes",
                 "limits.header_bytes",
                 "limits.header_byte"

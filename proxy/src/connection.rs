@@ -29,7 +29,9 @@ use crate::problem;
 use crate::proxy_protocol::{self, Origin};
 use crate::record::{Record, RecordedBody, timestamp};
 use crate::refusal::Refusal;
+use crate::routes::Destination;
 use crate::shares::address_key;
+use crate::trust::VerifiedPath;
 
 /// What a connection that has to end gets to finish its last response.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -52,6 +54,8 @@ pub struct Session {
     pub id: String,
     /// Who the client is.
     pub identity: ClientIdentity,
+    /// Which of the servers it is on; `None` if there is only one.
+    pub server: Option<String>,
     /// `1.2` or `1.3`.
     pub tls: &'static str,
     client: Mutex<Client>,
@@ -94,7 +98,7 @@ pub async fn serve(mut stream: TcpStream, address: SocketAddr, slot: Slot, worke
     };
     let trust = app.trust.current().clone();
     let secured = handshake(stream, &trust, &app.handshakes, began, patience).await;
-    let Secured { stream, path, standing } = match secured {
+    let Secured { stream, server, client } = match secured {
         Ok(secured) => secured,
         Err(Failed::Probe) => return app.metrics.handshake(HandshakeResult::Probe),
         Err(Failed::Refused { refusal, leaf, stream }) => {
@@ -107,7 +111,8 @@ pub async fn serve(mut stream: TcpStream, address: SocketAddr, slot: Slot, worke
             return;
         }
     };
-    let identity = match identify(&path, origin.clone()) {
+    let path = client.as_ref().map(|(path, _)| path);
+    let identity = match identify(path, origin.clone()) {
         Ok(identity) => identity,
         Err(refusal) => return refuse_connection(&app, &id, &origin, None, &refusal),
     };
@@ -115,7 +120,8 @@ pub async fn serve(mut stream: TcpStream, address: SocketAddr, slot: Slot, worke
         Ok(share) => share,
         Err(limit) => {
             app.metrics.handshake(HandshakeResult::Refused);
-            refuse_connection(&app, &id, &origin, Some(&identity.leaf), &Refusal::TooManyOfClient { limit });
+            let refusal = Refusal::TooManyOfClient { limit };
+            refuse_connection(&app, &id, &origin, identity.leaf.as_ref(), &refusal);
             return linger(stream).await;
         }
     };
@@ -124,15 +130,16 @@ pub async fn serve(mut stream: TcpStream, address: SocketAddr, slot: Slot, worke
 
     let (_, tls) = stream.get_ref();
     let http2 = tls.alpn_protocol() == Some(b"h2");
-    let server_name = tls.server_name().map(Into::into);
+    let destination = Destination { server, name: tls.server_name().map(Into::into) };
     let tls = if tls.protocol_version() == Some(rustls::ProtocolVersion::TLSv1_3) { "1.3" } else { "1.2" };
     let identity_headers =
-        IdentityHeaderValues::new(&identity, path.chain(), app.config.identity_headers.clone());
+        IdentityHeaderValues::new(&identity, path.map_or(&[], VerifiedPath::chain), app.config.identity_headers.clone());
     let session = Arc::new(Session {
         id,
         identity,
         tls,
-        client: Mutex::new(Client::new(path, standing, &trust, server_name)),
+        server: server_label(&app, server),
+        client: Mutex::new(Client::new(client, &trust, destination)),
         identity_headers,
         guard: Guard::default(),
         requests: AtomicU64::new(0),
@@ -172,6 +179,12 @@ pub async fn serve(mut stream: TcpStream, address: SocketAddr, slot: Slot, worke
     drop(slot);
 }
 
+/// What a server is called, where there are several.
+fn server_label(app: &App, number: usize) -> Option<String> {
+    let servers = &app.config.servers;
+    servers.get(number).filter(|_| servers.len() > 1).map(|server| server.label.clone())
+}
+
 /// Writes down that a connection came to nothing.
 pub fn refuse_connection(
     app: &App,
@@ -194,6 +207,7 @@ pub fn refuse_connection(
         leaf,
         spiffe_id: None,
         tls: None,
+        server: None,
         route: None,
         http: None,
     });
@@ -261,7 +275,7 @@ impl Session {
     /// Writes down that the connection ends for `refusal`, outside of a request.
     fn refuse(&self, refusal: &Refusal) {
         let ClientIdentity { leaf, origin, .. } = &self.identity;
-        refuse_connection(self.app(), &self.id, origin, Some(leaf), refusal);
+        refuse_connection(self.app(), &self.id, origin, leaf.as_ref(), refusal);
     }
 
     /// Called when a request's record is closed.
@@ -332,7 +346,9 @@ impl Session {
     fn nap(&self) -> (Duration, Option<Instant>) {
         let good_until = self.client.lock().unwrap_or_else(PoisonError::into_inner).good_until();
         // One second more: the last second is still good.
-        let good_for = good_until.as_secs().saturating_sub(self.app().clock.now().as_secs()) + 1;
+        let good_for = good_until.map_or(LONGEST_NAP.as_secs(), |until| {
+            until.as_secs().saturating_sub(self.app().clock.now().as_secs()) + 1
+        });
         let idle_at = self.idle_at();
         // While a request is open: it may end right away, and the connection be idle from then on.
         let idle_in = idle_at

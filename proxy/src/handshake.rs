@@ -9,8 +9,8 @@ use std::time::Duration;
 use rustls::client::danger::HandshakeSignatureValid;
 use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
-use rustls::server::NoServerSessionStorage;
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::server::{Acceptor, NoServerSessionStorage};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::version::{TLS12, TLS13};
 use rustls::{DigitallySignedStruct, DistinguishedName, Error, ServerConfig, SignatureScheme};
@@ -18,8 +18,8 @@ use rustls_pki_types::{CertificateDer, UnixTime};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
-use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
+use tokio_rustls::{LazyConfigAcceptor, TlsAcceptor};
 
 use crate::accept::Slots;
 use crate::clock::Clock;
@@ -32,6 +32,9 @@ const HANDSHAKE_RECORD: u8 = 22;
 const PLAIN_HTTP: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r\ncontent-length: 40\r\n\
     connection: close\r\n\r\nThis port speaks HTTPS: write https://.\n";
 
+/// RFC 6066 §3, RFC 8446 §6: the fatal alert `unrecognized_name`, in the clear because nothing has been agreed on.
+const UNRECOGNIZED_NAME: &[u8] = &[21, 3, 3, 0, 2, 2, 112];
+
 /// How long a refused client gets to read why.
 const LINGER: Duration = Duration::from_secs(1);
 
@@ -39,10 +42,10 @@ const LINGER: Duration = Duration::from_secs(1);
 pub struct Secured {
     /// The encrypted connection.
     pub stream: TlsStream<TcpStream>,
-    /// The client's verified chain.
-    pub path: VerifiedPath,
-    /// Until when that verdict holds.
-    pub standing: Standing,
+    /// Which of the servers that is.
+    pub server: usize,
+    /// The client's verified chain, and until when that verdict holds; `None` if the client is anonymous.
+    pub client: Option<(VerifiedPath, Standing)>,
 }
 
 /// How a handshake ended without a connection.
@@ -115,15 +118,21 @@ async fn shake(stream: TcpStream, trust: &Trust, places: &Arc<Slots>) -> Result<
     // Who has sent nothing costs nothing yet, and must not keep others out.
     let _place =
         places.take().map_err(|limit| Failed::refused(Refusal::TooManyHandshakes { limit }, None))?;
-    let accepted = TlsAcceptor::from(trust.tls.clone()).accept(stream).into_fallible().await;
+    let (server, stream) = match trust.only_server() {
+        Some(server) => (0, TlsAcceptor::from(server.tls.clone()).accept(stream).into_fallible().await),
+        None => accept_by_name(stream, trust).await?,
+    };
     // The verifier ran inside of that, on behalf of this task.
     let verdict = VERDICT.with(Cell::take);
-    match (accepted, verdict) {
-        (Ok(stream), Some(Verdict { result: Ok((path, standing)), .. })) => {
-            Ok(Secured { stream, path, standing })
+    match (stream, verdict) {
+        (Ok(stream), Some(Verdict { result: Ok(client), .. })) => {
+            Ok(Secured { stream, server, client: Some(client) })
         }
         (Ok(stream), Some(Verdict { result: Err(refusal), leaf })) => {
             Err(Failed::Refused { refusal, leaf: Some(leaf), stream: Some(stream.into_inner().0) })
+        }
+        (Ok(stream), None) if trust.server(server).is_some_and(|server| server.anonymous) => {
+            Ok(Secured { stream, server, client: None })
         }
         (Ok(stream), None) => Err(Failed::refused(Refusal::CertificateRequired, stream.into_inner().0)),
         (Err((error, stream)), verdict) => {
@@ -133,6 +142,32 @@ async fn shake(stream: TcpStream, trust: &Trust, places: &Arc<Slots>) -> Result<
                 None => (None, tls_refusal(&error)),
             };
             Err(Failed::Refused { refusal, leaf, stream: Some(stream) })
+        }
+    }
+}
+
+/// A handshake, or why there was none.
+type Accepted = Result<TlsStream<TcpStream>, (io::Error, TcpStream)>;
+
+/// Reads the ClientHello and goes on as the server that it asks for.
+async fn accept_by_name(stream: TcpStream, trust: &Trust) -> Result<(usize, Accepted), Failed> {
+    let mut acceptor = LazyConfigAcceptor::new(Acceptor::default(), stream);
+    let start = match (&mut acceptor).await {
+        Ok(start) => start,
+        Err(error) => {
+            let stream = acceptor.take_io();
+            return Err(Failed::refused(tls_refusal(&error), stream));
+        }
+    };
+    let name = start.client_hello().server_name().map(str::to_ascii_lowercase);
+    let chosen = trust.server_for(name.as_deref());
+    match chosen.and_then(|number| Some((number, trust.server(number)?))) {
+        Some((number, server)) => Ok((number, start.into_stream(server.tls.clone()).into_fallible().await)),
+        None => {
+            let mut stream = start.io;
+            // If it cannot be written, nobody is there to read it.
+            let _ = stream.write_all(UNRECOGNIZED_NAME).await;
+            Err(Failed::refused(Refusal::UnknownServerName { name: name.unwrap_or_default() }, stream))
         }
     }
 }
@@ -169,29 +204,33 @@ tokio::task_local! {
     static VERDICT: Cell<Option<Verdict>>;
 }
 
-/// What handshakes are done with while these parts are in force.
+/// What handshakes of a server are done with while these parts are in force. `clients` are asked for a certificate, and
+/// whether one may come without is its second part.
 ///
 /// # Errors
 ///
 /// When rustls finds the combination impossible.
 pub(crate) fn server_config(
     server: &Arc<CertifiedKey>,
-    bundle: &Arc<TrustBundle>,
+    clients: Option<(&Arc<TrustBundle>, bool)>,
     revocations: &Arc<Revocations>,
     clock: &Clock,
 ) -> Result<ServerConfig, Error> {
     // X25519MLKEM768 comes first in it, against those who record today and decrypt later.
     let provider = Arc::new(default_provider());
-    let verifier = ClientVerifier {
-        bundle: bundle.clone(),
-        revocations: revocations.clone(),
-        clock: clock.clone(),
-        provider: provider.clone(),
+    let builder =
+        ServerConfig::builder_with_provider(provider.clone()).with_protocol_versions(&[&TLS13, &TLS12])?;
+    let builder = match clients {
+        Some((bundle, anonymous)) => builder.with_client_cert_verifier(Arc::new(ClientVerifier {
+            bundle: bundle.clone(),
+            anonymous,
+            revocations: revocations.clone(),
+            clock: clock.clone(),
+            provider,
+        })),
+        None => builder.with_no_client_auth(),
     };
-    let mut config = ServerConfig::builder_with_provider(provider)
-        .with_protocol_versions(&[&TLS13, &TLS12])?
-        .with_client_cert_verifier(Arc::new(verifier))
-        .with_cert_resolver(Arc::new(SingleCertAndKey::from(server.clone())));
+    let mut config = builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(server.clone())));
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     // A resumed session restores the client's chain without verifying it. So none is resumed: every connection is checked.
     config.session_storage = Arc::new(NoServerSessionStorage {});
@@ -202,6 +241,7 @@ pub(crate) fn server_config(
 /// Verifies client certificates for rustls: path first, then every CRL, in one place for full handshakes of any version.
 struct ClientVerifier {
     bundle: Arc<TrustBundle>,
+    anonymous: bool,
     revocations: Arc<Revocations>,
     clock: Clock,
     provider: Arc<CryptoProvider>,
@@ -214,6 +254,10 @@ impl fmt::Debug for ClientVerifier {
 }
 
 impl ClientCertVerifier for ClientVerifier {
+    fn client_auth_mandatory(&self) -> bool {
+        !self.anonymous
+    }
+
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
         self.bundle.hints()
     }

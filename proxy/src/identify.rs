@@ -24,11 +24,11 @@ pub struct LeafSummary {
     pub fingerprint: String,
 }
 
-/// Who the client is: proven by the path of its handshake.
+/// Who the client is: proven by the path of its handshake, except for where it comes from.
 #[derive(Debug, Clone)]
 pub struct ClientIdentity {
-    /// The leaf, for people.
-    pub leaf: LeafSummary,
+    /// The leaf, for people; `None` if the client is anonymous.
+    pub leaf: Option<LeafSummary>,
     /// The first SPIFFE id among the URI names.
     pub spiffe_id: Option<String>,
     /// Where it connected from.
@@ -36,12 +36,13 @@ pub struct ClientIdentity {
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "one kind of name out of ten is wanted")]
-/// Reads the identity out of a verified path.
+/// Reads the identity out of a verified path, if there is one.
 ///
 /// # Errors
 ///
 /// [`Refusal::BadCertificate`] for a leaf that the verifier could read and this parser cannot.
-pub fn identify(path: &VerifiedPath, origin: Origin) -> Result<ClientIdentity, Refusal> {
+pub fn identify(path: Option<&VerifiedPath>, origin: Origin) -> Result<ClientIdentity, Refusal> {
+    let Some(path) = path else { return Ok(ClientIdentity { leaf: None, spiffe_id: None, origin }) };
     let leaf = path.chain().first().ok_or(Refusal::BadCertificate { detail: "empty chain".to_owned() })?;
     let (_, certificate) = X509Certificate::from_der(leaf)
         .map_err(|error| Refusal::BadCertificate { detail: error.to_string() })?;
@@ -52,18 +53,19 @@ pub fn identify(path: &VerifiedPath, origin: Origin) -> Result<ClientIdentity, R
         });
         uris.map(str::to_owned).find(|uri| uri.starts_with("spiffe://"))
     });
-    let leaf = LeafSummary::new(leaf, &certificate);
+    let leaf = Some(LeafSummary::new(leaf, &certificate));
     Ok(ClientIdentity { leaf, spiffe_id, origin })
 }
 
 impl ClientIdentity {
     /// What tells clients apart, whichever certificate they show today: the SPIFFE id, or a subject of one issuer, or
-    /// else the certificate.
+    /// else the certificate. Those without one are told apart by where they come from.
     pub fn name(&self) -> String {
-        match &self.spiffe_id {
-            Some(id) => id.clone(),
-            None if self.leaf.subject.is_empty() => self.leaf.fingerprint.clone(),
-            None => format!("{}\n{}", self.leaf.issuer, self.leaf.subject),
+        match (&self.spiffe_id, &self.leaf) {
+            (Some(id), _) => id.clone(),
+            (None, Some(leaf)) if leaf.subject.is_empty() => leaf.fingerprint.clone(),
+            (None, Some(leaf)) => format!("{}\n{}", leaf.issuer, leaf.subject),
+            (None, None) => self.origin.client.ip().to_string(),
         }
     }
 }

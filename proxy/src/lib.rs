@@ -21,6 +21,7 @@ pub mod health;
 pub mod http1_guard;
 pub mod identify;
 pub mod metrics;
+pub mod names;
 pub mod problem;
 pub mod proxy_protocol;
 pub mod record;

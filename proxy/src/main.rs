@@ -5,13 +5,14 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use http::Request;
 use postern::app::{Failure, check, run};
 use postern::clock::{Clock, parse_rfc3339};
 use postern::config::{Config, File, Log, LogFormat};
-use postern::explain::explain;
+use postern::explain::{Case, explain};
 use postern::health::{Question, ask};
 use postern::trust::certificates;
-use rustls_pki_types::UnixTime;
+use rustls_pki_types::{CertificateDer, UnixTime};
 
 /// A mutual-TLS edge proxy for private APIs: verifies client certificates, looks them up in preprocessed CRLs, and forwards.
 #[derive(Parser)]
@@ -25,7 +26,7 @@ const EXAMPLES: &str = "\
 Examples:
   crl-tool build --crl intermediate.crl --issuer intermediate.pem --out intermediate.crlx
   postern check --config postern.toml      all problems at once; exit 0 or 1
-  postern explain --config postern.toml --chain client.pem
+  postern explain --config postern.toml --chain client.pem --server-name api.example.com --request 'GET /orders/7'
   postern run --config postern.toml        serve until SIGTERM
   kill -HUP PID                            read certificates, trust bundle and CRL indexes again
   postern health --config postern.toml     is it ready? Of a container: HEALTHCHECK, or ECS healthCheck
@@ -45,14 +46,20 @@ enum Command {
         #[arg(long, value_name = "FORMAT")]
         log_format: Option<Format>,
     },
-    /// Say what a handshake with a certificate chain comes to, and why; exit 0 accepted, 1 refused
+    /// Say what becomes of a client and its request, and why; exit 0 accepted, 1 refused
     Explain {
         /// The TOML file; of its files, the trust bundle and the CRL indexes are read
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
-        /// PEM: the client's certificate, then its intermediates
+        /// PEM: the client's certificate, then its intermediates; a client without a certificate if not given
         #[arg(long, value_name = "FILE")]
-        chain: PathBuf,
+        chain: Option<PathBuf>,
+        /// The name that the client asks for (SNI and Host)
+        #[arg(long, value_name = "NAME")]
+        server_name: Option<String>,
+        /// Method and path, such as 'GET /orders/7'
+        #[arg(long, value_name = "REQUEST", value_parser = request)]
+        request: Option<Box<Request<()>>>,
         /// RFC 3339, such as 2026-12-24T18:00:00Z; now if not given
         #[arg(long, value_name = "TIME", value_parser = time)]
         at: Option<UnixTime>,
@@ -95,7 +102,13 @@ fn main() -> ExitCode {
         Command::Health { config, ask, timeout_ms } => {
             inquire(&config, ask, Duration::from_millis(timeout_ms))
         }
-        Command::Explain { config, chain, at, format } => tell(&config, &chain, at, format),
+        Command::Explain { config, chain, server_name, request, at, format } => {
+            let at = at.unwrap_or_else(|| Clock::system().now());
+            read_chain(chain.as_deref()).and_then(|chain| {
+                let server_name = server_name.map(|name| name.to_ascii_lowercase());
+                tell(&config, &Case { chain, server_name, request, at }, format)
+            })
+        }
     };
     let failure = match outcome {
         Ok(code) => return code,
@@ -141,18 +154,24 @@ fn inquire(file: &Path, question: Question, patience: Duration) -> Result<ExitCo
     }
 }
 
-fn tell(file: &Path, chain: &Path, at: Option<UnixTime>, format: Format) -> Result<ExitCode, Failure> {
-    let config = load(file)?;
-    let chain =
-        certificates(&File::new("--chain", chain)).map_err(|problem| Failure::Invalid(vec![problem]))?;
-    let at = at.unwrap_or_else(|| Clock::system().now());
-    let explanation = explain(&config, &chain, at).map_err(Failure::Invalid)?;
+fn tell(file: &Path, case: &Case, format: Format) -> Result<ExitCode, Failure> {
+    let explanation = explain(&load(file)?, case).map_err(Failure::Invalid)?;
     let text = match format {
         Format::Text => explanation.text(),
         Format::Json => serde_json::to_string(&explanation).unwrap_or_default(),
     };
     say(&mut std::io::stdout(), &text);
     Ok(if explanation.reason.is_none() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn read_chain(file: Option<&Path>) -> Result<Vec<CertificateDer<'static>>, Failure> {
+    let Some(file) = file else { return Ok(Vec::new()) };
+    certificates(&File::new("--chain", file)).map_err(|problem| Failure::Invalid(vec![problem]))
+}
+
+fn request(text: &str) -> Result<Box<Request<()>>, String> {
+    let (method, target) = text.split_once(' ').ok_or("not METHOD PATH, such as 'GET /orders/7'")?;
+    Request::builder().method(method).uri(target).body(()).map(Box::new).map_err(|error| error.to_string())
 }
 
 fn time(text: &str) -> Result<UnixTime, &'static str> {

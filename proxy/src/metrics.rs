@@ -11,6 +11,7 @@ use rustls_pki_types::UnixTime;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use crate::clock::seconds;
+use crate::config::Config;
 use crate::refusal::Refusal;
 use crate::trust::{Trust, crl_age};
 
@@ -43,8 +44,10 @@ pub struct Metrics {
     crl_age: IntGaugeVec,
     crl_next_update: IntGaugeVec,
     crl_entries: IntGaugeVec,
-    certificate_expiry: IntGauge,
+    certificate_expiry: IntGaugeVec,
     trust_generation: IntGauge,
+    /// The label of each server, by number.
+    servers: Vec<String>,
 }
 
 /// How a handshake went, as the label `result` says it.
@@ -59,12 +62,12 @@ pub enum HandshakeResult {
 }
 
 impl Metrics {
-    /// Registers everything.
+    /// Registers everything. Labels are those of `config`.
     ///
     /// # Errors
     ///
     /// Two metrics of one name.
-    pub fn new() -> Result<Self> {
+    pub fn new(config: &Config) -> Result<Self> {
         let registry = Registry::new();
         let r = &registry;
         let requests =
@@ -123,11 +126,13 @@ impl Metrics {
                 "issuer",
             )?,
             crl_entries: gauges(r, "postern_crl_entries", "Revoked certificates on the CRL.", "issuer")?,
-            certificate_expiry: gauge(
+            certificate_expiry: gauges(
                 r,
                 "postern_server_certificate_expiry_seconds",
                 "Time until the server certificate's notAfter; negative after it.",
+                "server",
             )?,
+            servers: config.servers.iter().map(|server| server.label.clone()).collect(),
             trust_generation: gauge(
                 r,
                 "postern_trust_generation",
@@ -190,10 +195,12 @@ impl Metrics {
             self.crl_next_update.with_label_values(&[issuer]).set(due);
             self.crl_entries.with_label_values(&[issuer]).set(entries);
         }
-        if let Some((_, leaf)) =
-            trust.server.cert.first().and_then(|leaf| X509Certificate::from_der(leaf).ok())
-        {
-            self.certificate_expiry.set(leaf.validity().not_after.timestamp() - now_seconds);
+        for (server, label) in trust.servers().iter().zip(&self.servers) {
+            let leaf = server.certificate.cert.first();
+            if let Some((_, leaf)) = leaf.and_then(|leaf| X509Certificate::from_der(leaf).ok()) {
+                let expiry = leaf.validity().not_after.timestamp() - now_seconds;
+                self.certificate_expiry.with_label_values(&[label]).set(expiry);
+            }
         }
         self.trust_generation.set(i64::try_from(trust.generation).unwrap_or(i64::MAX));
         let mut text = Vec::new();

@@ -19,8 +19,12 @@ struct Problem<'a> {
 /// The answer to the request `id`.
 pub fn response(refusal: &Refusal, id: &str, version: Version) -> Response<ResponseBody> {
     let status = refusal.status();
-    let problem =
-        Problem { r#type: "about:blank", title: title(status), status: status.as_u16(), request: id };
+    let problem = Problem {
+        r#type: "about:blank",
+        title: title(refusal, status),
+        status: status.as_u16(),
+        request: id,
+    };
     // Strings and a number: serde_json cannot fail on it, and an empty body would still be a correct answer.
     let body = Bytes::from(serde_json::to_vec(&problem).unwrap_or_default());
     let length = HeaderValue::from(body.len());
@@ -49,7 +53,10 @@ fn allow(refusal: &Refusal) -> HeaderValue {
     HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")
 }
 
-fn title(status: StatusCode) -> &'static str {
+fn title(refusal: &Refusal, status: StatusCode) -> &'static str {
+    if *refusal == Refusal::ClientCertificateMissing {
+        return "A client certificate is required here";
+    }
     match status {
         // The one status whose meaning here is narrower than its reason phrase.
         StatusCode::FORBIDDEN => "The client certificate is no longer accepted",

@@ -109,9 +109,10 @@ impl Drop for Record {
             vpce: session.identity.origin.vpc_endpoint.as_deref(),
             reason: refusal.map(Refusal::label),
             detail: refusal.map(ToString::to_string).or_else(|| self.detail.take()),
-            leaf: Some(&session.identity.leaf),
+            leaf: session.identity.leaf.as_ref(),
             spiffe_id: session.identity.spiffe_id.as_deref(),
             tls: Some(session.tls),
+            server: session.server.as_deref(),
             route: self.route.and_then(|number| session.app().routes.get(number)?.name.as_deref()),
             http: Some(Http {
                 protocol: match self.version {

@@ -96,6 +96,15 @@ pub enum Refusal {
     /// No client certificate.
     #[error("the client presented no certificate")]
     CertificateRequired,
+    /// No server has the name that the client asks for.
+    #[error("no server is called {name:?}, and tls.unknown_names is \"refuse\"")]
+    UnknownServerName {
+        /// The name in SNI.
+        name: String,
+    },
+    /// The route demands a certificate, and the client has shown none.
+    #[error("the client has presented no certificate, and the route does not say danger_allow_anonymous")]
+    ClientCertificateMissing,
     /// No path to a trust anchor.
     #[error("no path from the client's certificate to the trust bundle: {detail}")]
     UnknownIssuer {

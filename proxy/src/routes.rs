@@ -9,7 +9,8 @@ use http::header::HOST;
 use http::uri::PathAndQuery;
 use http::{Method, Request, Uri};
 
-use crate::config::{self, HostPattern};
+use crate::config::Config;
+use crate::names::ByName;
 use crate::refusal::Refusal;
 use crate::target;
 
@@ -17,10 +18,10 @@ use crate::target;
 #[derive(Debug)]
 pub struct Routes {
     routes: Vec<Arc<Route>>,
-    exact: HashMap<Box<str>, Prefixes>,
-    /// By what follows the first label.
-    wildcard: HashMap<Box<str>, Prefixes>,
+    by_host: ByName<Prefixes>,
     any: Prefixes,
+    /// The number of each server but the default one.
+    servers: ByName<usize>,
     /// There is one route, and it takes everything.
     sole: bool,
     /// Names decide something, so that a request must not name another server than its connection.
@@ -41,10 +42,21 @@ pub struct Route {
     pub number: usize,
     /// What it is called; `None` for the only one there is, without `[[route]]`.
     pub name: Option<String>,
-    /// Which of [`config::Config::upstreams`].
+    /// Which of [`Config::upstreams`].
     pub upstream: usize,
     methods: Vec<Method>,
     rewrite: Option<String>,
+    /// Whether clients without a certificate may take it.
+    pub anonymous: bool,
+}
+
+/// What a connection is for.
+#[derive(Debug, Clone, Default)]
+pub struct Destination {
+    /// The number of its server; 0 is the default one.
+    pub server: usize,
+    /// The name that the client asked for (SNI), in lower case.
+    pub name: Option<Box<str>>,
 }
 
 /// The route of one request.
@@ -57,9 +69,10 @@ pub struct Routed<'a> {
 }
 
 impl Routes {
-    /// Arranges `routes`.
-    pub fn new(routes: &[config::Route]) -> Self {
-        let (mut exact, mut wildcard, mut any) = (HashMap::new(), HashMap::new(), Prefixes::new());
+    /// Arranges the routes of `config`.
+    pub fn new(config: &Config) -> Self {
+        let routes = &config.routes;
+        let (mut by_host, mut any) = (ByName::<Prefixes>::default(), Prefixes::new());
         let mut all = Vec::new();
         for (number, config) in routes.iter().enumerate() {
             let route = Arc::new(Route {
@@ -68,22 +81,21 @@ impl Routes {
                 upstream: config.upstream,
                 methods: config.methods.clone(),
                 rewrite: config.rewrite_prefix.clone(),
+                anonymous: config.danger_allow_anonymous,
             });
             let add = |prefixes: &mut Prefixes| {
                 prefixes.entry(config.path_prefix.as_slice().into()).or_default().push(route.clone());
             };
             for host in &config.hosts {
-                match host {
-                    HostPattern::Exact(name) => add(exact.entry(name.as_str().into()).or_default()),
-                    HostPattern::Wildcard(name) => add(wildcard.entry(name.as_str().into()).or_default()),
-                }
+                add(by_host.entry(host));
             }
             if config.hosts.is_empty() {
                 add(&mut any);
             }
             all.push(route);
         }
-        let named = routes.iter().any(|route| !route.hosts.is_empty());
+        let servers = server_numbers(config);
+        let named = !by_host.is_empty() || !servers.is_empty();
         let prefixed = routes.iter().any(|route| !route.path_prefix.is_empty());
         let rewritten = routes.iter().any(|route| route.rewrite_prefix.is_some());
         let by_method = routes.iter().any(|route| !route.methods.is_empty());
@@ -93,9 +105,9 @@ impl Routes {
             by_path: prefixed || rewritten,
             depth: routes.iter().map(|route| segments(&route.path_prefix)).max().unwrap_or(0),
             routes: all,
-            exact,
-            wildcard,
+            by_host,
             any,
+            servers,
         }
     }
 
@@ -104,19 +116,19 @@ impl Routes {
         self.routes.get(number).map(AsRef::as_ref)
     }
 
-    /// The route of `request`, which came on a connection for `server_name`.
+    /// The route of `request`, which came on a connection for `destination`.
     ///
     /// # Errors
     ///
     /// A request that names another server than its connection, that can be read in two ways, or that no route takes.
-    pub fn find<B>(&self, request: &Request<B>, server_name: Option<&str>) -> Result<Routed<'_>, Refusal> {
+    pub fn find<B>(&self, request: &Request<B>, destination: &Destination) -> Result<Routed<'_>, Refusal> {
         let path = request.uri().path();
         if self.by_path {
             let plain =
                 target::check(path, self.depth).map_err(|detail| Refusal::AmbiguousPath { detail })?;
             if plain.escaped {
                 let decoded = target::decoded(path, self.depth);
-                let mut routed = self.lookup(request, server_name, &decoded)?;
+                let mut routed = self.lookup(request, destination, &decoded)?;
                 routed.matched =
                     end_of(path.as_bytes(), segments(decoded.get(..routed.matched).unwrap_or_default()));
                 return Ok(routed);
@@ -125,30 +137,72 @@ impl Routes {
         if let (true, Some(route)) = (self.sole, self.routes.first()) {
             return Ok(Routed { route, matched: 0 });
         }
-        self.lookup(request, server_name, path.as_bytes())
+        self.lookup(request, destination, path.as_bytes())
     }
 
     fn lookup<B>(
         &self,
         request: &Request<B>,
-        server_name: Option<&str>,
+        destination: &Destination,
         path: &[u8],
     ) -> Result<Routed<'_>, Refusal> {
-        let name = if self.named { asked_for(request, server_name)? } else { None };
-        let (exact, wildcard) = match &name {
-            Some(name) => {
-                let parent = name.split_once('.').map(|(_, parent)| parent);
-                (self.exact.get(name.as_ref()), parent.and_then(|parent| self.wildcard.get(parent)))
-            }
-            None => (None, None),
-        };
-        for prefixes in [exact, wildcard, Some(&self.any)].into_iter().flatten() {
+        let name = if self.named { self.asked_for(request, destination)? } else { None };
+        let by_host = name.as_deref().map(|name| self.by_host.find(name));
+        for prefixes in by_host.into_iter().flatten().chain([&self.any]) {
             if let Some((routes, matched)) = longest(prefixes, path, self.depth) {
                 return by_method(routes, request.method()).map(|route| Routed { route, matched });
             }
         }
         Err(Refusal::NoRoute { path: request.uri().path().to_owned() })
     }
+
+    /// The name that a request asks for, in lower case: the one that its connection was made for, if that has one.
+    ///
+    /// RFC 9110 §7.4: a request for another name is misdirected. It would be judged by the wrong server's rules, so the
+    /// client is sent to make a connection of its own for it.
+    fn asked_for<'a, B>(
+        &self,
+        request: &'a Request<B>,
+        destination: &'a Destination,
+    ) -> Result<Option<Cow<'a, str>>, Refusal> {
+        let host = request.headers().get(HOST).map(|host| host.to_str().map_or("", bare));
+        let authority = request.uri().authority().map(|authority| bare(authority.host()));
+        if let (Some(host), Some(authority)) = (host, authority)
+            && !host.eq_ignore_ascii_case(authority)
+        {
+            // RFC 9113 §8.3.1; RFC 9112 §3.2.2 says which one counts, and the next server may not know.
+            let detail = "Host and the target name different hosts".into();
+            return Err(Refusal::MalformedRequest { detail });
+        }
+        let misdirected = |asked: &str, name: Option<&str>| Refusal::Misdirected {
+            asked: asked.to_owned(),
+            server_name: name.unwrap_or("no name").to_owned(),
+        };
+        match (authority.or(host), destination.name.as_deref()) {
+            (Some(asked), Some(name)) if !asked.eq_ignore_ascii_case(name) => {
+                Err(misdirected(asked, Some(name)))
+            }
+            (_, Some(name)) => Ok(Some(Cow::Borrowed(name))),
+            (None, None) => Ok(None),
+            (Some(asked), None) => {
+                let upper = asked.bytes().any(|byte| byte.is_ascii_uppercase());
+                let asked = if upper { Cow::Owned(asked.to_ascii_lowercase()) } else { Cow::Borrowed(asked) };
+                let server = self.servers.find(&asked).next().copied().unwrap_or(0);
+                if server == destination.server { Ok(Some(asked)) } else { Err(misdirected(&asked, None)) }
+            }
+        }
+    }
+}
+
+/// The number of each server in `config` but the default one, which is 0.
+pub fn server_numbers(config: &Config) -> ByName<usize> {
+    let mut numbers = ByName::default();
+    for (number, server) in config.servers.iter().enumerate() {
+        for name in &server.names {
+            *numbers.entry(name) = number;
+        }
+    }
+    numbers
 }
 
 impl Routed<'_> {
@@ -170,34 +224,6 @@ impl Routed<'_> {
         let target = PathAndQuery::from_maybe_shared(Bytes::from(target))
             .map_err(|error| Refusal::MalformedRequest { detail: error.to_string().into() })?;
         Ok(Uri::from(target))
-    }
-}
-
-/// The name that a request asks for, in lower case. What the connection was made for, if that is known.
-///
-/// RFC 9110 §7.4: a request for another name is misdirected. It would be judged by the wrong server's rules, so the client
-/// is sent to make a connection of its own for it.
-fn asked_for<'a, B>(
-    request: &'a Request<B>,
-    server_name: Option<&'a str>,
-) -> Result<Option<Cow<'a, str>>, Refusal> {
-    let host = request.headers().get(HOST).map(|host| host.to_str().map_or("", bare));
-    let authority = request.uri().authority().map(|authority| bare(authority.host()));
-    if let (Some(host), Some(authority)) = (host, authority)
-        && !host.eq_ignore_ascii_case(authority)
-    {
-        // RFC 9113 §8.3.1; RFC 9112 §3.2.2 says which one counts, and the next server may not know.
-        return Err(Refusal::MalformedRequest { detail: "Host and the target name different hosts".into() });
-    }
-    match (authority.or(host), server_name) {
-        (Some(asked), Some(name)) if !asked.eq_ignore_ascii_case(name) => {
-            Err(Refusal::Misdirected { asked: asked.to_owned(), server_name: name.to_owned() })
-        }
-        (_, Some(name)) => Ok(Some(Cow::Borrowed(name))),
-        (Some(asked), None) if asked.bytes().any(|byte| byte.is_ascii_uppercase()) => {
-            Ok(Some(Cow::Owned(asked.to_ascii_lowercase())))
-        }
-        (asked, None) => Ok(asked.map(Cow::Borrowed)),
     }
 }
 
@@ -253,14 +279,14 @@ fn by_method<'a>(routes: &'a [Arc<Route>], method: &Method) -> Result<&'a Route,
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Config;
 
     /// Answers with the name of the route and what the upstream is asked for, or the refusal's name.
     fn ask(routes: &str, server_name: Option<&str>, request: &str) -> String {
-        let routes = Routes::new(&Config::with_routes(routes).routes);
+        let routes = Routes::new(&Config::with_routes(routes));
+        let destination = Destination { server: 0, name: server_name.map(Into::into) };
         let (method, uri) = request.split_once(' ').unwrap();
         let request = Request::builder().method(method).uri(uri).body(()).unwrap();
-        match routes.find(&request, server_name) {
+        match routes.find(&request, &destination) {
             Ok(routed) => {
                 let name = routed.route.name.clone().unwrap_or_default();
                 format!("{name} {}", routed.target(request.uri()).unwrap())
@@ -371,9 +397,9 @@ mod tests {
 
     #[test]
     fn a_host_that_contradicts_the_target_is_malformed() {
-        let routes = Routes::new(&Config::with_routes(HOSTS).routes);
+        let routes = Routes::new(&Config::with_routes(HOSTS));
         let request = Request::builder().uri("https://api.example.com/a").header(HOST, "other.example.com");
-        let refusal = routes.find(&request.body(()).unwrap(), None).unwrap_err();
+        let refusal = routes.find(&request.body(()).unwrap(), &Destination::default()).unwrap_err();
         assert_eq!(refusal.label(), "malformed_request");
     }
 }

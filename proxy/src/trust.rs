@@ -1,86 +1,102 @@
-//! What may change while the proxy runs: its own key pair, the trust bundle and the CRLs; swapped as one, last good kept.
+//! What may change while the proxy runs: key pairs, trust bundles and CRLs; swapped as one, last good kept.
 
 mod bundle;
 mod path;
 mod pem;
 mod revocation;
+mod server;
 
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use rustls::ServerConfig;
-use rustls::sign::CertifiedKey;
 use tokio::sync::watch;
 
 pub use self::bundle::TrustBundle;
 pub use self::path::{Standing, VerifiedPath};
 pub use self::pem::certificates;
 pub use self::revocation::{Crl, Revocations, age as crl_age};
+pub use self::server::{ServerTrust, is_for};
 use crate::clock::Clock;
-use crate::config::{Config, Invalid};
-use crate::handshake::server_config;
+use crate::config::{Config, Invalid, UnknownNames};
+use crate::names::ByName;
+use crate::routes::server_numbers;
 
 /// All that a decision about a client rests on, at one moment. Never changes: a reload makes a new one.
 #[derive(Debug)]
 pub struct Trust {
     /// Grows by one with every reload.
     pub generation: u64,
-    /// The server's own certificates, leaf first, and their key.
-    pub server: Arc<CertifiedKey>,
-    /// The trust anchors of clients.
-    pub bundle: Arc<TrustBundle>,
-    /// The CRLs.
+    /// The default server, and then the others.
+    servers: Vec<ServerTrust>,
+    /// Their numbers by name.
+    numbers: Arc<ByName<usize>>,
+    unknown_names: UnknownNames,
+    /// The CRLs, of all servers.
     pub revocations: Arc<Revocations>,
-    /// What a handshake of this generation is done with.
-    pub tls: Arc<ServerConfig>,
 }
 
 impl Trust {
     /// Reads every file. A part that cannot be used is reported, and taken from `last` if there is one.
     fn read(config: &Config, last: Option<&Self>, clock: &Clock) -> (Option<Self>, Vec<Invalid>) {
-        let mut problems = Vec::new();
-        let server = match pem::key_pair(&config.tls) {
-            Ok(server) => Some(Arc::new(server)),
-            Err(problem) => {
-                problems.push(problem);
-                last.map(|trust| trust.server.clone())
-            }
-        };
-        let bundle = match TrustBundle::load(&config.client_auth.trust_bundle) {
-            // The same anchors stay the same object: open connections see from that that their path still stands.
-            Ok(bundle) => match last.filter(|trust| trust.bundle.anchors() == bundle.anchors()) {
-                Some(trust) => Some(trust.bundle.clone()),
-                None => Some(Arc::new(bundle)),
-            },
-            Err(problem) => {
-                problems.push(problem);
-                last.map(|trust| trust.bundle.clone())
-            }
-        };
-        let (revocations, unusable) =
+        let (revocations, mut problems) =
             Revocations::load(&config.revocation, last.map(|trust| trust.revocations.as_ref()));
-        problems.extend(unusable);
-        let generation = last.map_or(0, |trust| trust.generation + 1);
-        let trust = server.zip(bundle).and_then(|(server, bundle)| {
-            let revocations = Arc::new(revocations);
-            let tls = server_config(&server, &bundle, &revocations, clock)
-                .map_err(|problem| {
-                    problems.push(Invalid::new("tls", problem.to_string(), "report this as a bug"));
-                })
-                .ok()?;
-            Some(Self { generation, server, bundle, revocations, tls: Arc::new(tls) })
+        let revocations = Arc::new(revocations);
+        let mut servers = Vec::new();
+        for (number, server) in config.servers.iter().enumerate() {
+            let last = last.and_then(|trust| trust.server(number));
+            servers.extend(ServerTrust::read(server, last, &revocations, clock, &mut problems));
+        }
+        let trust = (servers.len() == config.servers.len()).then(|| Self {
+            generation: last.map_or(0, |trust| trust.generation + 1),
+            servers,
+            numbers: last.map_or_else(|| Arc::new(server_numbers(config)), |trust| trust.numbers.clone()),
+            unknown_names: config.unknown_names,
+            revocations,
         });
         (trust, problems)
     }
+
+    /// The server of that number; 0 is the default one.
+    pub fn server(&self, number: usize) -> Option<&ServerTrust> {
+        self.servers.get(number)
+    }
+
+    /// Every server, by number.
+    pub fn servers(&self) -> &[ServerTrust] {
+        &self.servers
+    }
+
+    /// The only server, if connections need not say which one they are for.
+    pub fn only_server(&self) -> Option<&ServerTrust> {
+        self.servers
+            .first()
+            .filter(|_| self.numbers.is_empty() && self.unknown_names == UnknownNames::Default)
+    }
+
+    /// The number of the server for connections that ask for `name`; `None` if they are to be refused.
+    pub fn server_for(&self, name: Option<&str>) -> Option<usize> {
+        let Some(name) = name else { return Some(0) };
+        if let Some(number) = self.numbers.find(name).next() {
+            return Some(*number);
+        }
+        let known = self.unknown_names == UnknownNames::Default
+            || self.servers.first().is_some_and(|server| server.is_for(name));
+        known.then_some(0)
+    }
 }
 
-/// What a client is verified against, read from the files that `config` names.
+/// What clients of the server of that number are verified against, read from the files that `config` names.
 ///
 /// # Errors
 ///
 /// Every file that cannot be used.
-pub fn client_trust(config: &Config) -> Result<(TrustBundle, Revocations), Vec<Invalid>> {
-    let bundle = TrustBundle::load(&config.client_auth.trust_bundle);
+pub fn client_trust(
+    config: &Config,
+    server: usize,
+) -> Result<(Option<TrustBundle>, Revocations), Vec<Invalid>> {
+    let server = config.servers.get(server);
+    let bundle =
+        server.and_then(|server| server.client_auth.trust_bundle()).map(TrustBundle::load).transpose();
     let (revocations, mut problems) = Revocations::load(&config.revocation, None);
     match bundle {
         Ok(bundle) if problems.is_empty() => Ok((bundle, revocations)),

@@ -24,6 +24,7 @@ mod reload;
 mod request_refusals;
 mod revocation;
 mod routes;
+mod servers;
 mod signed_indexes;
 mod tree;
 mod upstream_connections;

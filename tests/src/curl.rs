@@ -49,9 +49,15 @@ impl Curl {
     /// A GET of `path` over HTTPS, with the certificate of `client` (a name under `clients/`), if any.
     #[must_use]
     pub fn https(pki: &Pki, address: SocketAddr, client: Option<&str>, path: &str) -> Self {
-        let mut curl = Self::to(format!("https://localhost:{}{path}", address.port()));
+        Self::https_as(pki, "localhost", address, client, path)
+    }
+
+    /// As [`Curl::https`], of a server called `name`.
+    #[must_use]
+    pub fn https_as(pki: &Pki, name: &str, address: SocketAddr, client: Option<&str>, path: &str) -> Self {
+        let mut curl = Self::to(format!("https://{name}:{}{path}", address.port()));
         curl.command.arg("--cacert").arg(pki.path("root.pem"));
-        curl.command.arg("--resolve").arg(format!("localhost:{}:{}", address.port(), address.ip()));
+        curl.command.arg("--resolve").arg(format!("{name}:{}:{}", address.port(), address.ip()));
         if let Some(client) = client {
             curl.command.arg("--cert").arg(pki.path(&format!("clients/{client}.pem")));
             curl.command.arg("--key").arg(pki.path(&format!("clients/{client}.key")));

@@ -1,25 +1,14 @@
 //! `[[route]]`: which requests go to which upstream.
 
-use std::net::IpAddr;
-
 use http::Method;
-use rustls_pki_types::DnsName;
 
+use super::host::HostPattern;
 use super::section::Section;
 use super::upstream::Upstream;
 use crate::target;
 
 /// Names stand in every line of the log and in metrics.
 const MOST_NAME: usize = 64;
-
-/// A name that clients ask for: `api.example.com`, or `*.example.com` for one label in place of the asterisk.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum HostPattern {
-    /// This name, in lower case.
-    Exact(String),
-    /// Any one label before this name, in lower case.
-    Wildcard(String),
-}
 
 /// One way through the proxy.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,6 +25,8 @@ pub struct Route {
     pub rewrite_prefix: Option<String>,
     /// The methods that it takes; none means all.
     pub methods: Vec<Method>,
+    /// Whether clients without a certificate may take it.
+    pub danger_allow_anonymous: bool,
     /// Which of [`super::Config::upstreams`].
     pub upstream: usize,
 }
@@ -72,6 +63,7 @@ impl Route {
             path_prefix: Vec::new(),
             rewrite_prefix: None,
             methods: Vec::new(),
+            danger_allow_anonymous: false,
             upstream: 0,
         }
     }
@@ -85,39 +77,16 @@ impl Route {
                 "up to 64 letters, digits, dots, dashes and underscores",
             );
         }
-        let hosts = route.strings("hosts");
-        let hosts = hosts.iter().filter_map(|host| {
-            let pattern = HostPattern::parse(host);
-            if pattern.is_none() {
-                let hint = "such as \"api.example.com\" or \"*.example.com\", without a port";
-                route.problem("hosts", format!("{host:?} is no name"), hint);
-            }
-            pattern
-        });
-        let hosts = hosts.collect();
         let path_prefix = prefix(route, "path_prefix").unwrap_or_default();
         Self {
             key: route.path().to_owned(),
             name: Some(name),
-            hosts,
+            hosts: HostPattern::read(route, "hosts"),
             path_prefix: target::decoded(&path_prefix, usize::MAX),
             rewrite_prefix: prefix(route, "rewrite_prefix").filter(|rewritten| *rewritten != path_prefix),
             methods: methods(route),
+            danger_allow_anonymous: route.boolean("danger_allow_anonymous", false),
             upstream: 0,
-        }
-    }
-}
-
-impl HostPattern {
-    fn parse(text: &str) -> Option<Self> {
-        if let Ok(address) = text.parse::<IpAddr>() {
-            return Some(Self::Exact(address.to_string()));
-        }
-        let name =
-            |text| Some(DnsName::try_from(text).ok()?.as_ref().trim_end_matches('.').to_ascii_lowercase());
-        match text.strip_prefix("*.") {
-            Some(parent) => name(parent).map(Self::Wildcard),
-            None => name(text).map(Self::Exact),
         }
     }
 }

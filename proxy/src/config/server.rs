@@ -1,37 +1,134 @@
-//! `[tls]` and `[client_auth]`: who the proxy is, and whom it believes.
+//! `[tls]`, `[client_auth]` and `[[server]]`: who the proxy is, and whom it believes as that.
 
 use super::file::File;
+use super::host::HostPattern;
 use super::section::Section;
 
-/// `[tls]`
+/// One server among those that share the listener: a certificate, and its own idea of whom to believe.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Tls {
+pub struct Server {
+    /// What it is called in logs and metrics: the first of its names, or `default`.
+    pub label: String,
+    /// The names (SNI) that it answers to; none for the default server.
+    pub names: Vec<HostPattern>,
     /// PEM: the server's leaf certificate, then its intermediates.
     pub certificate: File,
     /// PEM: the key of that leaf.
     pub private_key: File,
+    /// What is asked of clients.
+    pub client_auth: ClientAuth,
 }
 
-impl Tls {
-    pub(super) fn read(tls: &mut Section<'_>) -> Self {
-        Self {
-            certificate: tls.file("certificate", "the PEM file of the server's certificate"),
-            private_key: tls.file("private_key", "the PEM file of that certificate's key"),
+/// `[client_auth]`, `[server.client_auth]`
+#[derive(Debug, Clone, PartialEq)]
+pub enum ClientAuth {
+    /// Without a certificate that leads to the trust bundle, no handshake.
+    Required {
+        /// PEM: the trust anchors of client certificates.
+        trust_bundle: File,
+    },
+    /// Who presents a certificate is judged by it; who presents none is anonymous.
+    Optional {
+        /// PEM: the trust anchors of client certificates.
+        trust_bundle: File,
+    },
+    /// No certificate is asked for, and everybody is anonymous.
+    Off,
+}
+
+/// What becomes of a connection for a name that no server has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UnknownNames {
+    /// The default server takes it, under its own rules.
+    Default,
+    /// It is refused, unless the default server's certificate is for that name.
+    Refuse,
+}
+
+/// The default server, then each `[[server]]`; and what becomes of names that none of them has.
+pub(super) fn read(root: &mut Section<'_>) -> (Vec<Server>, UnknownNames) {
+    let mut tls = root.section("tls");
+    let (certificate, private_key) = key_pair(&mut tls);
+    let expected = "\"default\" or \"refuse\"";
+    let unknown = tls.parsed("unknown_names", UnknownNames::Default, expected, |text| match text {
+        "default" => Some(UnknownNames::Default),
+        "refuse" => Some(UnknownNames::Refuse),
+        _ => None,
+    });
+    let client_auth = ClientAuth::read(&mut root.section("client_auth"));
+    let label = "default".to_owned();
+    let mut servers = vec![Server { label, names: Vec::new(), certificate, private_key, client_auth }];
+    servers.extend(root.sections("server", Server::read));
+    (servers, unknown)
+}
+
+impl Server {
+    fn read(server: &mut Section<'_>) -> Self {
+        let names = HostPattern::read(server, "names");
+        if !server.sets("names") {
+            server.problem(
+                "names",
+                "missing",
+                "the names that clients ask for, such as [\"api.example.com\"]",
+            );
+        } else if names.is_empty() {
+            server.problem("names", "empty, so that no client reaches it", "such as [\"api.example.com\"]");
         }
+        let label = names.first().map(ToString::to_string).unwrap_or_default();
+        let (certificate, private_key) = key_pair(server);
+        let client_auth = ClientAuth::read(&mut server.section("client_auth"));
+        Self { label, names, certificate, private_key, client_auth }
     }
 }
 
-/// `[client_auth]`
-#[derive(Debug, Clone, PartialEq)]
-pub struct ClientAuth {
-    /// PEM: the trust anchors of client certificates.
-    pub trust_bundle: File,
+fn key_pair(section: &mut Section<'_>) -> (File, File) {
+    let certificate = section.file("certificate", "the PEM file of the server's certificate");
+    (certificate, section.file("private_key", "the PEM file of that certificate's key"))
 }
 
 impl ClientAuth {
-    pub(super) fn read(client_auth: &mut Section<'_>) -> Self {
-        Self {
-            trust_bundle: client_auth.file("trust_bundle", "the PEM file of the CAs that clients come from"),
+    fn read(client_auth: &mut Section<'_>) -> Self {
+        let expected = "\"required\", \"optional\" or \"off\"";
+        let mode = client_auth.parsed("mode", Mode::Required, expected, |text| match text {
+            "required" => Some(Mode::Required),
+            "optional" => Some(Mode::Optional),
+            "off" => Some(Mode::Off),
+            _ => None,
+        });
+        if mode == Mode::Off {
+            if client_auth.optional_file("trust_bundle").is_some() {
+                let hint = "remove it, or let mode be \"required\" or \"optional\"";
+                client_auth.problem("trust_bundle", "never used, because mode is \"off\"", hint);
+            }
+            return Self::Off;
+        }
+        let trust_bundle = client_auth.file("trust_bundle", "the PEM file of the CAs that clients come from");
+        match mode {
+            Mode::Optional => Self::Optional { trust_bundle },
+            Mode::Required | Mode::Off => Self::Required { trust_bundle },
         }
     }
+
+    /// The trust anchors of client certificates, if any are asked for.
+    pub fn trust_bundle(&self) -> Option<&File> {
+        match self {
+            Self::Required { trust_bundle } | Self::Optional { trust_bundle } => Some(trust_bundle),
+            Self::Off => None,
+        }
+    }
+
+    /// Whether a client may come without a certificate. What it reaches is up to the routes.
+    pub fn allows_anonymous(&self) -> bool {
+        match self {
+            Self::Required { .. } => false,
+            Self::Optional { .. } | Self::Off => true,
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Mode {
+    Required,
+    Optional,
+    Off,
 }

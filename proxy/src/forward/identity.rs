@@ -12,7 +12,7 @@ use super::certificate::{ascii_name, byte_sequence, pem, serial, validity};
 use super::forwarded::Hop;
 use super::xfcc;
 use crate::config::{AlbMode, Forwarding, IdentityHeaders, SubjectHeader};
-use crate::identify::ClientIdentity;
+use crate::identify::{ClientIdentity, LeafSummary};
 
 /// The headers about one client that all of its requests get.
 #[derive(Debug)]
@@ -32,7 +32,9 @@ impl IdentityHeaderValues {
     ) -> Self {
         let hop = Hop::new(identity.origin.client.ip());
         let mut fixed = Fixed(Vec::new());
-        fixed.certificates(identity, chain, &settings);
+        if let Some(summary) = &identity.leaf {
+            fixed.certificates(summary, chain, &settings);
+        }
         if let Some(endpoint) = identity.origin.vpc_endpoint.as_deref().filter(|_| settings.vpce_id) {
             fixed.set(&settings.names.vpce_id, endpoint);
         }
@@ -71,7 +73,7 @@ impl Fixed {
 
     fn certificates(
         &mut self,
-        identity: &ClientIdentity,
+        summary: &LeafSummary,
         chain: &[CertificateDer<'static>],
         settings: &IdentityHeaders,
     ) {
@@ -85,9 +87,9 @@ impl Fixed {
             self.set(&names.client_cert_chain, &chain.join(", "));
         }
         match settings.client_cert_sub {
-            SubjectHeader::Plain => self.set(&names.client_cert_sub, &ascii_name(&identity.leaf.subject)),
+            SubjectHeader::Plain => self.set(&names.client_cert_sub, &ascii_name(&summary.subject)),
             SubjectHeader::Base64 => {
-                self.set(&names.client_cert_sub, &STANDARD.encode(&identity.leaf.subject));
+                self.set(&names.client_cert_sub, &STANDARD.encode(&summary.subject));
             }
             SubjectHeader::Off => {}
         }
@@ -101,13 +103,13 @@ impl Fixed {
         // It was read once already, in `identify`.
         let Ok((_, certificate)) = X509Certificate::from_der(leaf) else { return };
         if !settings.xfcc.is_empty() {
-            self.set(&names.xfcc, &xfcc::element(&identity.leaf, &certificate, chain, settings));
+            self.set(&names.xfcc, &xfcc::element(summary, &certificate, chain, settings));
         }
         if settings.alb == AlbMode::Verify {
             let until = certificate.validity();
             self.set(&names.alb_serial_number, &serial(certificate.tbs_certificate.raw_serial()));
-            self.set(&names.alb_issuer, &ascii_name(&identity.leaf.issuer));
-            self.set(&names.alb_subject, &ascii_name(&identity.leaf.subject));
+            self.set(&names.alb_issuer, &ascii_name(&summary.issuer));
+            self.set(&names.alb_subject, &ascii_name(&summary.subject));
             self.set(
                 &names.alb_validity,
                 &validity(until.not_before.timestamp(), until.not_after.timestamp()),
@@ -125,7 +127,6 @@ mod tests {
 
     use super::*;
     use crate::forward::headers::{Asker, to_upstream};
-    use crate::identify::LeafSummary;
     use crate::proxy_protocol::Origin;
 
     const DOCUMENT: &str = include_str!("../../../docs/identity-headers.md");
@@ -145,7 +146,7 @@ mod tests {
             vpc_endpoint: Some("vpce-08d2bf15fac5001c9".to_owned()),
             ..Origin::direct(([192, 0, 2, 7], 40_000).into())
         };
-        let identity = ClientIdentity { leaf: LeafSummary::of(&chain[0]), spiffe_id: None, origin };
+        let identity = ClientIdentity { leaf: Some(LeafSummary::of(&chain[0])), spiffe_id: None, origin };
         let (settings, problems) = IdentityHeaders::of(EVERYTHING);
         assert_eq!(problems, []);
         let values = IdentityHeaderValues::new(&identity, &chain, settings.into());

@@ -41,6 +41,11 @@ impl Refusal {
             Self::ClientAlert { .. } => ("client_alert", Close, INFO),
             Self::Tls { .. } => ("tls_error", Close, INFO),
             Self::CertificateRequired => ("certificate_required", Close, INFO),
+            // The alert has been written by hand: rustls has none for it.
+            Self::UnknownServerName { .. } => ("unknown_server_name", Close, INFO),
+            Self::ClientCertificateMissing => {
+                ("client_certificate_missing", Status(StatusCode::FORBIDDEN), INFO)
+            }
             Self::UnknownIssuer { .. } => ("unknown_issuer", Alert(Cert::UnknownIssuer), INFO),
             Self::CertificateExpired { .. } => ("certificate_expired", Alert(Cert::Expired), INFO),
             // RFC 8446 §6.2: certificate_expired also stands for "not currently valid".

@@ -5,7 +5,7 @@ use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::sign::CertifiedKey;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
-use crate::config::{File, Invalid, Tls};
+use crate::config::{File, Invalid};
 
 /// Every certificate in a PEM file, in order.
 ///
@@ -36,13 +36,13 @@ pub fn certificates(file: &File) -> Result<Vec<CertificateDer<'static>>, Invalid
 /// # Errors
 ///
 /// A file that cannot be used, or a key that is not the certificate's.
-pub(super) fn key_pair(tls: &Tls) -> Result<CertifiedKey, Invalid> {
-    let chain = certificates(&tls.certificate)?;
-    let key = private_key(&tls.private_key)?;
-    let File { key: named, path } = &tls.private_key;
+pub(super) fn key_pair(certificate: &File, private: &File) -> Result<CertifiedKey, Invalid> {
+    let chain = certificates(certificate)?;
+    let key = private_key(private)?;
+    let File { key: named, path } = private;
     CertifiedKey::from_der(chain, key, &default_provider()).map_err(|error| match error {
         Error::InconsistentKeys(_) => {
-            let problem = format!("{}: is not the key of {}", path.display(), tls.certificate.key);
+            let problem = format!("{}: is not the key of {}", path.display(), certificate.key);
             Invalid::new(named, problem, "give the key that the certificate was issued for")
         }
         other => {
