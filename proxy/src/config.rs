@@ -95,6 +95,11 @@ impl Config {
             .map(|(config, _)| config)
     }
 
+    /// What the server of that number is called, where there are several.
+    pub fn server_label(&self, number: usize) -> Option<&str> {
+        self.servers.get(number).filter(|_| self.servers.len() > 1).map(|server| server.label.as_str())
+    }
+
     /// Checks a document. File names in it are relative to `base`. Also answers which keys exist.
     fn from_document(
         mut document: Table,

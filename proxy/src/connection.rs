@@ -54,8 +54,8 @@ pub struct Session {
     pub id: String,
     /// Who the client is.
     pub identity: ClientIdentity,
-    /// Which of the servers it is on; `None` if there is only one.
-    pub server: Option<String>,
+    /// The number of the server that it is on.
+    pub server: usize,
     /// `1.2` or `1.3`.
     pub tls: &'static str,
     client: Mutex<Client>,
@@ -138,7 +138,7 @@ pub async fn serve(mut stream: TcpStream, address: SocketAddr, slot: Slot, worke
         id,
         identity,
         tls,
-        server: server_label(&app, server),
+        server,
         client: Mutex::new(Client::new(client, &trust, destination)),
         identity_headers,
         guard: Guard::default(),
@@ -177,12 +177,6 @@ pub async fn serve(mut stream: TcpStream, address: SocketAddr, slot: Slot, worke
         session.drive(connection).await;
     }
     drop(slot);
-}
-
-/// What a server is called, where there are several.
-fn server_label(app: &App, number: usize) -> Option<String> {
-    let servers = &app.config.servers;
-    servers.get(number).filter(|_| servers.len() > 1).map(|server| server.label.clone())
 }
 
 /// Writes down that a connection came to nothing.

@@ -112,7 +112,7 @@ impl Drop for Record {
             leaf: session.identity.leaf.as_ref(),
             spiffe_id: session.identity.spiffe_id.as_deref(),
             tls: Some(session.tls),
-            server: session.server.as_deref(),
+            server: session.app().config.server_label(session.server),
             route: self.route.and_then(|number| session.app().routes.get(number)?.name.as_deref()),
             http: Some(Http {
                 protocol: match self.version {
