@@ -1,6 +1,7 @@
 //! Phase 4: may this client make this request now? Pure: no I/O but the index's own, no clock but the one given.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::{Method, Request};
 use rustls_pki_types::UnixTime;
@@ -95,9 +96,10 @@ impl Client {
         Ok(Permit { routed })
     }
 
-    /// Until when the last look holds if the trust in force stays; `None` if for ever.
-    pub fn good_until(&self) -> Option<UnixTime> {
-        self.proof.as_ref().map(|proof| proof.standing.good_until)
+    /// Until when the last look holds if the trust in force stays. What is said of an anonymous client holds for ever.
+    pub fn good_until(&self) -> UnixTime {
+        let ever = UnixTime::since_unix_epoch(Duration::from_secs(u64::MAX / 2));
+        self.proof.as_ref().map_or(ever, |proof| proof.standing.good_until)
     }
 }
 

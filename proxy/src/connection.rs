@@ -16,7 +16,6 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::accept::Slot;
-use crate::access_log::Line;
 use crate::app::App;
 use crate::authorize::Client;
 use crate::drain::{Phase, reached};
@@ -27,7 +26,7 @@ use crate::identify::{ClientIdentity, LeafSummary, identify};
 use crate::metrics::HandshakeResult;
 use crate::problem;
 use crate::proxy_protocol::{self, Origin};
-use crate::record::{Record, RecordedBody, timestamp};
+use crate::record::{Record, RecordedBody, refuse_connection};
 use crate::refusal::Refusal;
 use crate::routes::Destination;
 use crate::shares::address_key;
@@ -120,8 +119,8 @@ pub async fn serve(mut stream: TcpStream, address: SocketAddr, slot: Slot, worke
         Ok(share) => share,
         Err(limit) => {
             app.metrics.handshake(HandshakeResult::Refused);
-            let refusal = Refusal::TooManyOfClient { limit };
-            refuse_connection(&app, &id, &origin, identity.leaf.as_ref(), &refusal);
+            let (leaf, refusal) = (identity.leaf.as_ref(), Refusal::TooManyOfClient { limit });
+            refuse_connection(&app, &id, &origin, leaf, &refusal);
             return linger(stream).await;
         }
     };
@@ -132,8 +131,11 @@ pub async fn serve(mut stream: TcpStream, address: SocketAddr, slot: Slot, worke
     let http2 = tls.alpn_protocol() == Some(b"h2");
     let destination = Destination { server, name: tls.server_name().map(Into::into) };
     let tls = if tls.protocol_version() == Some(rustls::ProtocolVersion::TLSv1_3) { "1.3" } else { "1.2" };
-    let identity_headers =
-        IdentityHeaderValues::new(&identity, path.map_or(&[], VerifiedPath::chain), app.config.identity_headers.clone());
+    let identity_headers = IdentityHeaderValues::new(
+        &identity,
+        path.map_or(&[], VerifiedPath::chain),
+        app.config.identity_headers.clone(),
+    );
     let session = Arc::new(Session {
         id,
         identity,
@@ -177,34 +179,6 @@ pub async fn serve(mut stream: TcpStream, address: SocketAddr, slot: Slot, worke
         session.drive(connection).await;
     }
     drop(slot);
-}
-
-/// Writes down that a connection came to nothing.
-pub fn refuse_connection(
-    app: &App,
-    id: &str,
-    origin: &Origin,
-    leaf: Option<&LeafSummary>,
-    refusal: &Refusal,
-) {
-    app.metrics.refusal(refusal);
-    app.access_log.write(&Line {
-        time: timestamp(),
-        kind: "refused",
-        level: Some(refusal.level().as_str()),
-        connection: id,
-        request: None,
-        client: origin.client,
-        vpce: origin.vpc_endpoint.as_deref(),
-        reason: Some(refusal.label()),
-        detail: Some(refusal.to_string()),
-        leaf,
-        spiffe_id: None,
-        tls: None,
-        server: None,
-        route: None,
-        http: None,
-    });
 }
 
 impl Session {
@@ -340,9 +314,7 @@ impl Session {
     fn nap(&self) -> (Duration, Option<Instant>) {
         let good_until = self.client.lock().unwrap_or_else(PoisonError::into_inner).good_until();
         // One second more: the last second is still good.
-        let good_for = good_until.map_or(LONGEST_NAP.as_secs(), |until| {
-            until.as_secs().saturating_sub(self.app().clock.now().as_secs()) + 1
-        });
+        let good_for = good_until.as_secs().saturating_sub(self.app().clock.now().as_secs()) + 1;
         let idle_at = self.idle_at();
         // While a request is open: it may end right away, and the connection be idle from then on.
         let idle_in = idle_at

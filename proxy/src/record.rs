@@ -11,14 +11,45 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::access_log::{Http, Line};
+use crate::app::App;
 use crate::connection::Session;
 use crate::forward::{Progress, ResponseBody, describe};
+use crate::identify::LeafSummary;
+use crate::proxy_protocol::Origin;
 use crate::refusal::Refusal;
 use crate::routes::Route;
 
 /// Now, for a log line.
-pub fn timestamp() -> String {
+fn timestamp() -> String {
     OffsetDateTime::now_utc().format(&Rfc3339).unwrap_or_default()
+}
+
+/// Writes down that a connection came to nothing.
+pub fn refuse_connection(
+    app: &App,
+    id: &str,
+    origin: &Origin,
+    leaf: Option<&LeafSummary>,
+    refusal: &Refusal,
+) {
+    app.metrics.refusal(refusal);
+    app.access_log.write(&Line {
+        time: timestamp(),
+        kind: "refused",
+        level: Some(refusal.level().as_str()),
+        connection: id,
+        request: None,
+        client: origin.client,
+        vpce: origin.vpc_endpoint.as_deref(),
+        reason: Some(refusal.label()),
+        detail: Some(refusal.to_string()),
+        leaf,
+        spiffe_id: None,
+        tls: None,
+        server: None,
+        route: None,
+        http: None,
+    });
 }
 
 /// A request that is being answered. Dropping it writes its line, whatever became of it.
