@@ -169,6 +169,14 @@ pub enum Refusal {
         /// RFC 3339.
         next_update: String,
     },
+    /// A CRL that covers the certificate was signed by a key that may not do so at present.
+    #[error("the CRL of {issuer} does not count, because its signer's certificate is refused: {detail}")]
+    CrlSignerRefused {
+        /// Whose CRL.
+        issuer: String,
+        /// Why the signer is refused.
+        detail: String,
+    },
     /// The issuer's CRL could not be read.
     #[error("the CRL index of {issuer} cannot be read: {detail}")]
     CrlUnreadable {

@@ -1,6 +1,7 @@
 //! What may change while the proxy runs: key pairs, trust bundles and CRLs; swapped as one, last good kept.
 
 mod bundle;
+mod crl_signer;
 mod path;
 mod pem;
 mod revocation;

@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use super::section::Section;
 
+/// Each handshake looks at all of them.
+const MOST_SIGNERS: usize = 64;
+
 /// Which certificates of a verified path are looked up in a CRL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Depth {
@@ -25,6 +28,9 @@ pub struct Revocation {
     pub indexes: Vec<PathBuf>,
     /// PEM files of the keys of which one must have signed each index; none if unsigned indexes will do.
     pub require_signature_by: Vec<PathBuf>,
+    /// PEM files, each of a key that signs CRLs about certificates of another key: its certificate, then the CAs above it, the
+    /// trust anchor last.
+    pub crl_signers: Vec<PathBuf>,
     /// How long after its nextUpdate a CRL still counts.
     pub grace: Duration,
 }
@@ -47,7 +53,12 @@ impl Revocation {
             );
         }
         let require_signature_by = revocation.files("require_signature_by");
+        let crl_signers = revocation.files("crl_signers");
+        if crl_signers.len() > MOST_SIGNERS {
+            let problem = format!("{} files, where {MOST_SIGNERS} are the most", crl_signers.len());
+            revocation.problem("crl_signers", problem, "name the signers of CRLs that are in use");
+        }
         let grace = Duration::from_secs(revocation.number("grace_seconds", 0, 0..=31_536_000));
-        Self { depth, indexes, require_signature_by, grace }
+        Self { depth, indexes, require_signature_by, crl_signers, grace }
     }
 }

@@ -59,6 +59,9 @@ impl Refusal {
             Self::CrlMissing { .. } => ("crl_missing", Alert(Cert::UnknownRevocationStatus), WARN),
             Self::CrlNotCovering { .. } => ("crl_not_covering", Alert(Cert::UnknownRevocationStatus), WARN),
             Self::CrlStale { .. } => ("crl_stale", Alert(Cert::ExpiredRevocationList), WARN),
+            Self::CrlSignerRefused { .. } => {
+                ("crl_signer_refused", Alert(Cert::UnknownRevocationStatus), WARN)
+            }
             Self::CrlUnreadable { .. } => ("crl_unreadable", Alert(Cert::UnknownRevocationStatus), WARN),
             Self::MalformedRequest { .. } => {
                 ("malformed_request", StatusThenClose(StatusCode::BAD_REQUEST), INFO)

@@ -10,6 +10,7 @@ use crl_tool::{Gap, Index, IssuerError, IssuerId, PublicKey, Reasons, Subject};
 use rustls_pki_types::{CertificateDer, UnixTime};
 use time::OffsetDateTime;
 
+use super::crl_signer::CrlSigner;
 use super::path::Link;
 use crate::clock::{rfc3339, seconds};
 use crate::config::{Depth, Invalid, Revocation};
@@ -35,22 +36,36 @@ pub struct Revocations {
     depth: Depth,
     grace: Duration,
     by_issuer: HashMap<IssuerId, Vec<Crl>>,
+    /// Who signs CRLs about certificates of other keys.
+    crl_signers: Vec<CrlSigner>,
 }
 
 impl Revocations {
     /// Opens every index. One that cannot be used, or is older than the one in force, is reported; what `last` had in its
     /// place stays, and so does every CRL that no file has any longer.
     pub(super) fn load(config: &Revocation, last: Option<&Self>) -> (Self, Vec<Invalid>) {
-        let mut revocations = Self { depth: config.depth, grace: config.grace, by_issuer: HashMap::new() };
         let mut problems = Vec::new();
-        let signers = signers(&config.require_signature_by).unwrap_or_else(|problem| {
-            problems.push(problem);
-            None
-        });
+        let mut crl_signers = Vec::new();
+        for file in &config.crl_signers {
+            match CrlSigner::load(file) {
+                Ok(signer) => crl_signers.push(signer),
+                Err(problem) => problems.push(problem),
+            }
+        }
+        // Without one of them, clients that it speaks for would be refused.
+        if let Some(last) = last.filter(|_| !problems.is_empty()) {
+            crl_signers.clone_from(&last.crl_signers);
+        }
+        let (depth, grace) = (config.depth, config.grace);
+        let mut revocations = Self { depth, grace, by_issuer: HashMap::new(), crl_signers };
+        let keys = signers(&config.require_signature_by).map_err(|problem| problems.push(problem));
         // Without the keys, nothing new can be believed.
-        let paths = if problems.is_empty() { config.indexes.as_slice() } else { &[] };
+        let (keys, paths) = match &keys {
+            Ok(keys) => (keys.as_deref(), config.indexes.as_slice()),
+            Err(()) => (None, &[][..]),
+        };
         for path in paths {
-            match open(path, signers.as_deref()).and_then(|crl| revocations.refuse_older(crl, last)) {
+            match open(path, keys).and_then(|crl| revocations.refuse_older(crl, last)) {
                 Ok(crl) => revocations.insert(crl),
                 Err(problem) => problems.push(problem),
             }
@@ -107,43 +122,74 @@ impl Revocations {
         chain: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<Option<UnixTime>, Refusal> {
+        self.check_path(links, chain, now, None)
+    }
+
+    /// As [`Self::check`]; `of_signer` says whose path it is, if not a client's.
+    fn check_path(
+        &self,
+        links: &[Link],
+        chain: &[CertificateDer<'_>],
+        now: UnixTime,
+        of_signer: Option<&CrlSigner>,
+    ) -> Result<Option<UnixTime>, Refusal> {
         let checked = match self.depth {
             Depth::Chain => links.len(),
             Depth::Leaf => 1,
             Depth::Off => 0,
         };
         let mut good_until: Option<UnixTime> = None;
-        for (link, certificate) in links.iter().zip(chain).take(checked) {
-            let until = self.check_link(link, certificate, now)?;
+        for (place, certificate) in (0..links.len()).zip(chain).take(checked) {
+            let path = links.get(place..).unwrap_or_default();
+            let until = self.check_link(path, certificate, now, of_signer)?;
             good_until = Some(good_until.map_or(until, |earlier| earlier.min(until)));
         }
         Ok(good_until)
     }
 
-    /// Asks each CRL of the issuer that covers the certificate. They count until the first of them becomes stale.
+    /// Asks each CRL that covers the certificate at the start of `path`. They count until the first of them becomes stale.
     fn check_link(
         &self,
-        link: &Link,
+        path: &[Link],
         certificate: &CertificateDer<'_>,
         now: UnixTime,
+        of_signer: Option<&CrlSigner>,
     ) -> Result<UnixTime, Refusal> {
-        let serial = || link.serial.to_string();
-        let crls =
-            self.by_issuer.get(&link.issuer).ok_or_else(|| Refusal::CrlMissing { serial: serial() })?;
-        // Only a scope asks for more of the certificate than its serial.
-        let subject = if crls.iter().any(|crl| crl.index.metadata().scope.is_some()) {
-            let refused = |error: IssuerError| Refusal::BadCertificate { detail: error.to_string() };
-            Some(Subject::from_der(certificate).map_err(refused)?)
-        } else {
-            None
+        let Some(link) = path.first() else {
+            return Err(Refusal::BadCertificate { detail: "an empty path".to_owned() });
         };
+        let serial = || link.serial.to_string();
+        let own = self.by_issuer.get(&link.issuer).into_iter().flatten().map(|crl| (crl, None));
+        // A signer's own certificate is covered by its CA's CRLs, never by another signer's: there is no end to who vouches for
+        // whom otherwise. By its own only as an indirect CRL, which its certificate has to ask for.
+        let signers = of_signer.map_or(self.crl_signers.as_slice(), std::slice::from_ref);
+        let may_be = |signer: &CrlSigner| {
+            of_signer.is_none() || signer.id.name_sha256 != link.issuer.name_sha256
+        };
+        let signed_for_it = signers.iter().filter(|signer| signer.speaks_for(path) && may_be(signer)).flat_map(|signer| {
+            self.by_issuer.get(&signer.id).into_iter().flatten().map(move |crl| (crl, Some(signer)))
+        });
+        let crls = own.chain(signed_for_it);
+        let (mut subject, mut any) = (None, false);
         let (mut until, mut covered, mut gap) = (None, Reasons::NONE, Gap::NoCrl);
-        for crl in crls {
-            match subject.as_ref().map_or(Ok(Reasons::ALL), |subject| crl.index.covers(subject)) {
+        for (crl, signer) in crls {
+            any = true;
+            // Only a scope, or another issuer, asks for more of the certificate than its serial.
+            if subject.is_none() && (signer.is_some() || crl.index.metadata().scope.is_some()) {
+                let refused = |error: IssuerError| Refusal::BadCertificate { detail: error.to_string() };
+                subject = Some(Subject::from_der(certificate).map_err(refused)?);
+            }
+            let subject =
+                subject.as_ref().filter(|_| signer.is_some() || crl.index.metadata().scope.is_some());
+            match subject.map_or(Ok(Reasons::ALL), |subject| crl.index.covers(subject)) {
                 Err(why) => gap = why,
                 Ok(reasons) => {
-                    let deadline = self.ask(crl, link, now)?;
-                    until = Some(until.map_or(deadline, |earlier: UnixTime| earlier.min(deadline)));
+                    // Before what it says counts. A signer that is being checked is not checked again.
+                    let signer = signer.filter(|_| of_signer.is_none());
+                    let signer_until =
+                        signer.map(|signer| self.check_signer(crl, signer, now)).transpose()?;
+                    let deadline = self.ask(crl, link, subject, now)?;
+                    until = [until, signer_until, Some(deadline)].into_iter().flatten().min();
                     covered = covered.union(reasons);
                 }
             }
@@ -152,12 +198,31 @@ impl Revocations {
             Some(until) if covered.is_all() => Ok(until),
             // RFC 5280 §6.3.3: as long as a reason is in no CRL, the status is undetermined.
             Some(_) => Err(Refusal::CrlNotCovering { serial: serial(), why: Gap::Reasons(covered) }),
+            None if !any => Err(Refusal::CrlMissing { serial: serial() }),
             None => Err(Refusal::CrlNotCovering { serial: serial(), why: gap }),
         }
     }
 
+    /// Whether `signer` may sign CRLs at `now`, and until when: its certificates are valid and not revoked themselves.
+    fn check_signer(&self, crl: &Crl, signer: &CrlSigner, now: UnixTime) -> Result<UnixTime, Refusal> {
+        let checked = signer.check_validity(now).and_then(|until| {
+            let crls_until = self.check_path(&signer.links, &signer.chain, now, Some(signer))?;
+            Ok(crls_until.map_or(until, |crls_until| crls_until.min(until)))
+        });
+        checked.map_err(|refusal| Refusal::CrlSignerRefused {
+            issuer: crl.index.metadata().issuer.clone(),
+            detail: refusal.to_string(),
+        })
+    }
+
     /// Whether a CRL that covers the certificate lists it; if not, until when that counts.
-    fn ask(&self, crl: &Crl, link: &Link, now: UnixTime) -> Result<UnixTime, Refusal> {
+    fn ask(
+        &self,
+        crl: &Crl,
+        link: &Link,
+        subject: Option<&Subject>,
+        now: UnixTime,
+    ) -> Result<UnixTime, Refusal> {
         let deadline = self.deadline(crl);
         // RFC 5280 §6.3.3 (a): a CRL past its nextUpdate says nothing about now. Asked before the lookup, so that what a
         // stale CRL says depends on nothing but its age.
@@ -165,7 +230,9 @@ impl Revocations {
             let issuer = crl.index.metadata().issuer.clone();
             return Err(Refusal::CrlStale { issuer, next_update: rfc3339(crl.next_update) });
         }
-        match crl.index.listed(&link.serial) {
+        let listed =
+            subject.map_or_else(|| crl.index.listed(&link.serial), |subject| crl.index.lists(subject));
+        match listed {
             Ok(None) => Ok(deadline),
             Ok(Some(revocation)) => Err(Refusal::CertificateRevoked {
                 serial: link.serial.to_string(),
