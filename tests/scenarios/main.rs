@@ -18,6 +18,7 @@ mod index_files;
 mod limits;
 mod not_tls;
 mod open_connections;
+mod pkits;
 mod playground;
 mod proxy_protocol;
 mod reload;

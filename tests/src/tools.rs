@@ -18,3 +18,18 @@ pub fn path(name: &'static str) -> Result<PathBuf, Failure> {
     let mut candidates = environments.chain(system).map(|directory| directory.join(name));
     candidates.find(|candidate| candidate.is_file()).ok_or(Failure::NoTool { name })
 }
+
+/// Where the X.509 files of `cryptography-vectors` are.
+///
+/// # Errors
+///
+/// [`Failure::NoTool`] says how to install them.
+pub fn vectors() -> Result<PathBuf, Failure> {
+    let target = std::env::current_exe()?;
+    let versions = target.ancestors().filter_map(|above| above.join("venv/lib").read_dir().ok());
+    let directories = versions.flatten().flatten().map(|version| version.path());
+    directories
+        .map(|version| version.join("site-packages/cryptography_vectors/x509"))
+        .find(|vectors| vectors.is_dir())
+        .ok_or(Failure::NoTool { name: "cryptography-vectors" })
+}
