@@ -8,6 +8,7 @@ mod bodies;
 mod certificate_refusals;
 mod command_line;
 mod config_errors;
+mod crl_signers;
 mod downloads;
 mod drain;
 mod good_client;

@@ -7,6 +7,7 @@ pub mod access_log;
 pub mod binary;
 pub mod crl_tool;
 pub mod curl;
+pub mod explain;
 pub mod failure;
 pub mod files;
 pub mod http2;

@@ -163,12 +163,12 @@ impl Revocations {
         // A signer's own certificate is covered by its CA's CRLs, never by another signer's: there is no end to who vouches for
         // whom otherwise. By its own only as an indirect CRL, which its certificate has to ask for.
         let signers = of_signer.map_or(self.crl_signers.as_slice(), std::slice::from_ref);
-        let may_be = |signer: &CrlSigner| {
-            of_signer.is_none() || signer.id.name_sha256 != link.issuer.name_sha256
-        };
-        let signed_for_it = signers.iter().filter(|signer| signer.speaks_for(path) && may_be(signer)).flat_map(|signer| {
-            self.by_issuer.get(&signer.id).into_iter().flatten().map(move |crl| (crl, Some(signer)))
-        });
+        let may_be =
+            |signer: &CrlSigner| of_signer.is_none() || signer.id.name_sha256 != link.issuer.name_sha256;
+        let signed_for_it =
+            signers.iter().filter(|signer| signer.speaks_for(path) && may_be(signer)).flat_map(|signer| {
+                self.by_issuer.get(&signer.id).into_iter().flatten().map(move |crl| (crl, Some(signer)))
+            });
         let crls = own.chain(signed_for_it);
         let (mut subject, mut any) = (None, false);
         let (mut until, mut covered, mut gap) = (None, Reasons::NONE, Gap::NoCrl);

@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+use postern_tests::explain::Question;
 use postern_tests::process::{Finished, run};
-use postern_tests::{Failure, Outcome, binary, files};
+use postern_tests::{Failure, Outcome, binary};
 use tempfile::TempDir;
 
 use super::cases::{Case, UNUSABLE};
@@ -90,23 +91,15 @@ impl Section {
             let chain: Vec<&str> = case.signers.iter().chain(&[ANCHOR]).copied().collect();
             self.vectors.write_pem(&chain, &self.path("signer.pem"))?;
         }
-        let config = format!(
-            "[tls]\ncertificate = 'none'\nprivate_key = 'none'\n[client_auth]\ntrust_bundle = 'anchor.pem'\n\
-             [revocation]\nindexes = {indexes:?}\ncrl_signers = {signers:?}\n[upstream]\naddress = 'none:443'\n"
-        );
-        files::write(&self.path("postern.toml"), config.as_bytes())?;
-        let mut command = binary::command("postern")?;
-        command.arg("explain").arg("--config").arg(self.path("postern.toml"));
-        command.arg("--chain").arg(self.path("chain.pem")).args(["--at", AT, "--format", "json"]);
-        let finished = run("postern explain", &mut command)?;
-        let text = &finished.stdout;
-        let json = serde_json::from_str::<serde_json::Value>(text).map_err(|source| Failure::Json {
-            what: "what postern explain says",
-            source,
-            text: format!("{text}{}", finished.stderr),
-        })?;
-        let said = json.get("reason").or_else(|| json.get("verdict")).and_then(|value| value.as_str());
-        Ok(said.unwrap_or_default().to_owned())
+        let question = Question {
+            trust_bundle: &self.path("anchor.pem"),
+            chain: &self.path("chain.pem"),
+            indexes,
+            crl_signers: &signers,
+            at: Some(AT),
+        };
+        let said = question.ask()?;
+        Ok(said.split_once(':').map_or(said.as_str(), |(name, _)| name).to_owned())
     }
 
     /// The index of `crl`, proved; `base+delta` is merged.
