@@ -78,7 +78,9 @@ impl CrlSigner {
             return Err(Unfit::Unreadable(1));
         };
         // RFC 5280 §6.3.3 (f). Who is no CA needs the bit, as otherwise every client could sign.
-        let may_sign = usage(signer, 1)?.map_or(signer.is_ca(), KeyUsage::crl_sign);
+        let constraints = signer.basic_constraints().map_err(|_details| Unfit::Unreadable(1))?;
+        let is_ca = constraints.is_some_and(|constraints| constraints.value.ca);
+        let may_sign = usage(signer, 1)?.map_or(is_ca, KeyUsage::crl_sign);
         if !may_sign {
             return Err(Unfit::MayNotSign);
         }
@@ -97,7 +99,6 @@ impl CrlSigner {
             let (from, until) = (child.validity().not_before, child.validity().not_after);
             validity = (validity.0.max(from.timestamp()), validity.1.min(until.timestamp()));
         }
-        let is_ca = signer.is_ca();
         drop(parsed);
         // The anchor is believed as it is.
         chain.pop();
