@@ -5,7 +5,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 EVERYTHING := --workspace --all-targets --locked
 
 .DEFAULT_GOAL := help
-.PHONY: help run smoke test tools test-tools test-aws bench bench-crl
+.PHONY: help run smoke test tools test-tools test-aws bench bench-crl fuzz
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,6 +45,23 @@ test-aws: tools
 	cargo clippy -p crl-tool --features aws --all-targets --locked -- -D warnings
 	cargo build -p crl-tool --features aws --locked
 	@install -D -C $(TARGET)/debug/crl-tool $(TARGET)/aws/crl-tool
+
+# The sanitizer and the fuzzer need a nightly compiler; the same bodies run in `make test` without either.
+TARGETS := crl delta certificate index
+SECONDS := 60
+FUZZ := -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters \
+	-Cllvm-args=-sanitizer-coverage-pc-table -Cllvm-args=-sanitizer-coverage-trace-compares -Cdebug-assertions -Coverflow-checks \
+	-Zsanitizer=address --cfg fuzzing
+fuzz: ## fuzz the readers of crl-tool; SECONDS=60 each, TARGETS="crl delta certificate index"
+	cd crl-tool/fuzz && RUSTFLAGS='$(FUZZ)' CARGO_TARGET_DIR=$(abspath $(TARGET))/fuzz \
+		cargo +nightly build --release --target x86_64-unknown-linux-gnu --locked
+	@cd crl-tool/fuzz && for target in $(TARGETS); do \
+		corpus=$(abspath $(TARGET))/fuzz/corpus/$$target; mkdir -p $$corpus; \
+		echo "make: $$target for $(SECONDS) s" >&2; \
+		$(abspath $(TARGET))/fuzz/x86_64-unknown-linux-gnu/release/$$target -max_total_time=$(SECONDS) -max_len=16384 \
+			-print_final_stats=1 -artifact_prefix=$(abspath $(TARGET))/fuzz/$$target- \
+			$$corpus seeds/$$target ../tests/golden || exit 1; \
+	done
 
 test-tools:
 	@tests/tools.sh $(TARGET)

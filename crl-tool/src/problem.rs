@@ -62,6 +62,9 @@ pub enum Problem {
     /// The download broke off.
     #[error(transparent)]
     Download(DownloadFault),
+    /// The copy of the CRL that goes into the index could not be written.
+    #[error("cannot write: {0}")]
+    Store(#[source] io::Error),
     /// Nothing to read.
     #[error("the input is empty")]
     Empty,
@@ -233,6 +236,7 @@ impl Problem {
         match self {
             Problem::Io(_) => "check the path, its permissions and the disk",
             Problem::Download(fault) => fault.hint(),
+            Problem::Store(_) => "check the space and the permissions where the index goes",
             Problem::Empty | Problem::Truncated { .. } => {
                 "fetch the CRL again: the download or the copy was cut off"
             }

@@ -1,10 +1,8 @@
-//! What is read of a certificate, its distribution points among it.
+//! `bodies::certificate`
 #![no_main]
 
-use crl_tool::{Issuer, Subject};
-use libfuzzer_sys::fuzz_target;
+#[expect(dead_code, reason = "each target uses one of them")]
+#[path = "../bodies.rs"]
+mod bodies;
 
-fuzz_target!(|bytes: &[u8]| {
-    let _ = Subject::from_file_content(bytes);
-    let _ = Issuer::from_file_content(bytes);
-});
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| bodies::certificate(bytes));

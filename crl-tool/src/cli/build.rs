@@ -73,9 +73,13 @@ impl Build {
         let build = crl_tool::Build::new(&issuers).max_bytes(self.transfer.max_bytes);
         if self.sidecar {
             let crl = File::open(&self.crl).map_err(Failure::io("read", &self.crl))?;
-            build.write_beside(&self.crl.display().to_string(), &crl, out.file())?;
+            build
+                .write_beside(&self.crl.display().to_string(), &crl, out.file())
+                .map_err(Failure::building(&self.out))?;
         } else {
-            build.write(file::crl(&self.crl, &self.transfer)?, out.file())?;
+            build
+                .write(file::crl(&self.crl, &self.transfer)?, out.file())
+                .map_err(Failure::building(&self.out))?;
         }
         let index = signer::finish(out.file(), &self.out, signer.as_deref())?;
         if let Some(cache) = &cache {

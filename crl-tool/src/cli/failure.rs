@@ -49,6 +49,15 @@ impl Failure {
     }
 }
 
+impl Failure {
+    /// For `map_err`: no index was built at `out`.
+    pub(crate) fn building(out: &Path) -> impl FnOnce(BuildError) -> Failure {
+        move |error| {
+            if let BuildError::Io(error) = error { Failure::io("write", out)(error) } else { error.into() }
+        }
+    }
+}
+
 impl From<BuildError> for Failure {
     fn from(error: BuildError) -> Failure {
         Failure::new(error.to_string(), error.hint())

@@ -116,7 +116,7 @@ pub(crate) fn whole(path: &Path, transfer: &Transfer) -> Result<Vec<u8>, Failure
 /// A file to be written: in its place when finished, or copied to where no file can be put in place.
 pub(crate) enum Output {
     File(PathBuf, Draft),
-    Copied(File, Box<dyn Write>),
+    Copied(PathBuf, File, Box<dyn Write>),
 }
 
 impl Output {
@@ -142,17 +142,18 @@ impl Output {
     pub(crate) fn file(&self) -> &File {
         match self {
             Output::File(_, draft) => draft.file(),
-            Output::Copied(file, _) => file,
+            Output::Copied(_, file, _) => file,
         }
     }
 
     pub(crate) fn publish(self) -> Result<(), Failure> {
         match self {
             Output::File(path, draft) => draft.publish().map_err(Failure::io("write", &path)),
-            Output::Copied(mut file, mut out) => {
-                file.seek(SeekFrom::Start(0))?;
-                io::copy(&mut file, &mut out)?;
-                Ok(out.flush()?)
+            Output::Copied(path, mut file, mut out) => {
+                let copied = file.seek(SeekFrom::Start(0)).and_then(|_| io::copy(&mut file, &mut out));
+                let copied = copied.and_then(|_bytes| out.flush());
+                let shown = if is_standard(&path) { Path::new("standard output") } else { &path };
+                copied.map_err(Failure::io("write", shown))
             }
         }
     }
@@ -160,5 +161,5 @@ impl Output {
 
 fn copied(path: &Path, out: Box<dyn Write>) -> Result<Output, Failure> {
     let file = tempfile::tempfile().map_err(Failure::io("make a temporary file for", path))?;
-    Ok(Output::Copied(file, out))
+    Ok(Output::Copied(path.to_owned(), file, out))
 }

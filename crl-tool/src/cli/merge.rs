@@ -66,7 +66,10 @@ impl Merge {
         };
         let delta = file::crl(&self.delta, &self.transfer)?;
         let out = Output::create(&self.out)?;
-        Build::new(&issuers).max_bytes(self.transfer.max_bytes).merge(base, delta, out.file())?;
+        Build::new(&issuers)
+            .max_bytes(self.transfer.max_bytes)
+            .merge(base, delta, out.file())
+            .map_err(Failure::building(&self.out))?;
         let index = signer::finish(out.file(), &self.out, signer.as_deref())?;
         out.publish()?;
         if !is_standard(&self.out) {

@@ -109,9 +109,9 @@ impl<R: Read> Window<R> {
 }
 
 impl Tap {
-    fn take(&mut self, bytes: &[u8], offset: u64) -> io::Result<()> {
+    fn take(&mut self, bytes: &[u8], offset: u64) -> Result<(), Problem> {
         if let Some(store) = &self.store {
-            store.write_all_at(bytes, offset)?;
+            store.write_all_at(bytes, offset).map_err(Problem::Store)?;
         }
         let within = |at: u64| length_of(at.saturating_sub(offset)).min(bytes.len());
         if let Some(signed) = bytes.get(within(self.signed.start)..within(self.signed.end)) {

@@ -45,7 +45,7 @@ pub struct Built {
 pub enum BuildError {
     /// The CRL is not well-formed.
     #[error(transparent)]
-    Crl(#[from] CrlError),
+    Crl(CrlError),
     /// The CRL is not proved to be its issuer's.
     #[error("{input}: {error}")]
     Verify {
@@ -67,6 +67,16 @@ pub enum BuildError {
     /// The index could not be written.
     #[error("cannot write the index: {0}")]
     Io(#[from] io::Error),
+}
+
+impl From<CrlError> for BuildError {
+    fn from(error: CrlError) -> BuildError {
+        match error {
+            // Nothing is wrong with the CRL then.
+            CrlError { problem: Problem::Store(error), .. } => BuildError::Io(error),
+            error => BuildError::Crl(error),
+        }
+    }
 }
 
 impl BuildError {

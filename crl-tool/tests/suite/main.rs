@@ -9,11 +9,13 @@
 mod binding;
 mod command_line;
 mod commands;
+mod crash;
 mod damage;
 mod der;
 mod docs;
 mod exactness;
 mod forge;
+mod fuzz;
 mod golden;
 mod indirect;
 mod merge;
