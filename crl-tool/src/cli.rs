@@ -10,6 +10,7 @@ mod inspect;
 mod issuers;
 mod lookup;
 mod merge;
+mod progress;
 mod sign;
 mod signer;
 mod style;

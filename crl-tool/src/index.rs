@@ -23,6 +23,7 @@ use crate::memory::Memory;
 use crate::problem::Problem;
 use crate::reason::Reason;
 use crate::serial::Serial;
+use crate::watch::Watch;
 use crate::width::length;
 use error::LookupError;
 use header::Header;
@@ -58,6 +59,7 @@ pub struct Index {
     delta: Option<Box<Delta>>,
     /// Who signed the index.
     seal: Option<Box<Seal>>,
+    watch: Watch,
 }
 
 /// The answer to a lookup.
@@ -97,6 +99,12 @@ impl Index {
     #[must_use]
     pub fn metadata(&self) -> &Metadata {
         &self.metadata
+    }
+
+    /// Tells `watch` how much of the CRL was read, whenever all of it is.
+    #[must_use]
+    pub fn watched(self, watch: Watch) -> Index {
+        Index { watch, ..self }
     }
 
     /// Bytes of the index's file.

@@ -25,6 +25,7 @@ mod serial;
 mod signature;
 mod source;
 mod subject;
+mod watch;
 mod width;
 
 pub use crl::delta::{DeltaError, MAX_DELTA_BYTES};
@@ -52,3 +53,4 @@ pub use serial::{MAX_SERIAL_OCTETS, Serial, SerialError};
 pub use signature::VerifyError;
 pub use source::{DownloadFault, Location, Terms};
 pub use subject::Subject;
+pub use watch::Watch;

@@ -4,6 +4,7 @@ use super::failure::Failure;
 use super::file::{self, Output, is_standard};
 use super::inspect;
 use super::issuers::Issuers;
+use super::progress::Progress;
 use super::signer::{self, SignWith};
 use super::style::Style;
 use super::transfer::Transfer;
@@ -70,7 +71,9 @@ impl Build {
         let out = Output::create(&self.out)?;
         let cache = self.json.as_deref().map(Output::create).transpose()?;
 
-        let build = crl_tool::Build::new(&issuers).max_bytes(self.transfer.max_bytes);
+        let progress = Progress::of_file(&self.crl, style);
+        let build =
+            crl_tool::Build::new(&issuers).max_bytes(self.transfer.max_bytes).watched(progress.watch());
         if self.sidecar {
             let crl = File::open(&self.crl).map_err(Failure::io("read", &self.crl))?;
             build
@@ -87,6 +90,7 @@ impl Build {
         }
         out.publish()?;
         cache.map(Output::publish).transpose()?;
+        drop(progress);
 
         if !is_standard(&self.out) && !self.json.as_deref().is_some_and(is_standard) {
             style.say(summary(&index, &self.out), &json(&index, &self.out))?;

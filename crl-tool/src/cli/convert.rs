@@ -2,6 +2,7 @@
 
 use super::failure::Failure;
 use super::file::{self, Output, is_standard};
+use super::progress::Progress;
 use super::signer::SignedBy;
 use super::style::Style;
 use super::transfer::Transfer;
@@ -80,6 +81,8 @@ impl Convert {
         let keys = self.signed_by.keys(&self.transfer)?;
         let index = file::index(&self.file, &self.transfer, &keys)?;
         index.check_crl()?;
+        let progress = Progress::of_indexes(&[&index], style);
+        let index = index.watched(progress.watch());
         let out = Output::create(&self.out)?;
         let mut writer = BufWriter::new(out.file());
         match kind {
@@ -99,6 +102,7 @@ impl Convert {
         writer.flush().map_err(Failure::io("write", &self.out))?;
         drop(writer);
         out.publish()?;
+        drop(progress);
         if !is_standard(&self.out) {
             let path = self.out.display().to_string();
             style.say(format!("{path}: written"), &json!({ "file": path }))?;

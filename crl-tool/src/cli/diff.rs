@@ -3,6 +3,7 @@
 use super::failure::Failure;
 use super::file;
 use super::inspect::rfc3339;
+use super::progress::Progress;
 use super::signer::SignedBy;
 use super::style::Style;
 use super::transfer::Transfer;
@@ -68,6 +69,8 @@ impl Diff {
         let open = |path| file::index(path, &self.transfer, &keys);
         let (old, new) = (open(&self.old)?, open(&self.new)?);
         comparable(&old, &new)?;
+        let progress = Progress::of_indexes(&[&old, &new], style);
+        let (old, new) = (old.watched(progress.watch()), new.watched(progress.watch()));
         let changes = |name| Changes { name, count: 0, list: self.list.then(Vec::new) };
         let mut revoked = changes("newly revoked");
         let (mut released, mut dropped) = (changes("released"), changes("dropped"));
@@ -84,6 +87,7 @@ impl Diff {
             }
             Ok::<(), EntriesError>(())
         })?;
+        drop(progress);
         let all = [revoked, released, dropped];
         let text: Vec<String> = all.iter().map(Changes::text).collect();
         let json = all.iter().map(|changes| (changes.name.replace(' ', "_"), changes.json()));

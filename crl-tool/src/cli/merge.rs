@@ -4,6 +4,7 @@ use super::build::{json, summary};
 use super::failure::Failure;
 use super::file::{self, Either, Output, is_standard};
 use super::issuers::Issuers;
+use super::progress::Progress;
 use super::signer::{self, SignWith};
 use super::style::Style;
 use super::transfer::Transfer;
@@ -66,12 +67,15 @@ impl Merge {
         };
         let delta = file::crl(&self.delta, &self.transfer)?;
         let out = Output::create(&self.out)?;
+        let progress = Progress::of_file(&self.base, style);
         Build::new(&issuers)
+            .watched(progress.watch())
             .max_bytes(self.transfer.max_bytes)
             .merge(base, delta, out.file())
             .map_err(Failure::building(&self.out))?;
         let index = signer::finish(out.file(), &self.out, signer.as_deref())?;
         out.publish()?;
+        drop(progress);
         if !is_standard(&self.out) {
             style.say(summary(&index, &self.out), &json(&index, &self.out))?;
         }

@@ -25,6 +25,11 @@ enum Format {
 }
 
 impl Style {
+    /// Whether only errors are printed.
+    pub(crate) fn is_quiet(self) -> bool {
+        self.quiet
+    }
+
     /// Whether programs read it.
     pub(crate) fn is_json(self) -> bool {
         self.format == Format::Json

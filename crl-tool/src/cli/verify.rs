@@ -4,6 +4,7 @@ use super::failure::Failure;
 use super::file::Either;
 use super::inspect;
 use super::issuers::Issuers;
+use super::progress::Progress;
 use super::signer::SignedBy;
 use super::style::Style;
 use super::transfer::Transfer;
@@ -48,10 +49,14 @@ impl Verify {
         let issuers = self.issuers.read(&self.transfer)?;
         let (what, entries, issuer, mut json) = match Either::open(&self.file, &self.transfer, &keys)? {
             Either::Crl(input) => {
-                let proved = Build::new(&issuers).max_bytes(self.transfer.max_bytes).check(input)?;
+                let progress = Progress::of_file(&self.file, style);
+                let build = Build::new(&issuers).watched(progress.watch());
+                let proved = build.max_bytes(self.transfer.max_bytes).check(input)?;
                 ("CRL", proved.entries, proved.issuer.clone(), inspect::json_object(inspect::of_crl(&proved)))
             }
             Either::Index(index) => {
+                let progress = Progress::of_indexes(&[&index], style);
+                let index = index.watched(progress.watch());
                 // Without an issuer there are keys, and the file was checked against them.
                 if !issuers.is_empty() {
                     index.verify_by(&issuers)?;

@@ -3,6 +3,7 @@
 use super::pem::PemReader;
 use crate::der;
 use crate::problem::{CrlError, Flaw, Problem};
+use crate::watch::{Watch, Watched};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
@@ -38,6 +39,12 @@ impl Input {
     /// Anything that can be read; `name` stands for it in errors.
     pub fn from_reader(name: &str, reader: impl Read + 'static) -> Input {
         Input { name: name.to_owned(), reader: Box::new(BufReader::with_capacity(CHUNK, reader)) }
+    }
+
+    /// Tells `watch` of the bytes that are read.
+    pub(crate) fn watched(self, watch: Watch) -> Input {
+        let reader = Watched { reader: self.reader, watch };
+        Input { name: self.name, reader: Box::new(BufReader::with_capacity(CHUNK, reader)) }
     }
 
     /// The CRL's DER, decoded if it is PEM.

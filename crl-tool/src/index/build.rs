@@ -14,6 +14,7 @@ use crate::der;
 use crate::issuer::{Issuer, IssuerId, digest_bytes};
 use crate::problem::{CrlError, Flaw, Problem};
 use crate::signature::VerifyError;
+use crate::watch::Watch;
 use crate::width::{length, offset, position};
 use std::fs::File;
 use std::io::{self, Read};
@@ -28,6 +29,7 @@ pub const MAX_CRL_BYTES: u32 = u32::MAX;
 pub struct Build<'a> {
     issuers: &'a [Issuer],
     max_bytes: u32,
+    watch: Watch,
 }
 
 /// What was built.
@@ -103,13 +105,19 @@ impl<'a> Build<'a> {
     /// A build that accepts CRLs of any of `issuers` (several, while a CA changes its key).
     #[must_use]
     pub fn new(issuers: &'a [Issuer]) -> Build<'a> {
-        Build { issuers, max_bytes: MAX_CRL_BYTES }
+        Build { issuers, max_bytes: MAX_CRL_BYTES, watch: Watch::default() }
     }
 
     /// Refuses CRLs of more than `max_bytes` bytes, before anything is hashed.
     #[must_use]
     pub fn max_bytes(self, max_bytes: u32) -> Build<'a> {
         Build { max_bytes, ..self }
+    }
+
+    /// Tells `watch` how much of a CRL was read.
+    #[must_use]
+    pub fn watched(self, watch: Watch) -> Build<'a> {
+        Build { watch, ..self }
     }
 
     /// Reads a CRL and writes its index to `file`, which must be empty, readable and writable.
@@ -221,7 +229,7 @@ impl<'a> Build<'a> {
 
     fn start(&self, input: Input) -> Result<Scan<Box<dyn Read>>, CrlError> {
         let name = input.name.clone();
-        let source = input.into_der().map_err(|problem| Flaw::new(0, problem));
+        let source = input.watched(self.watch.clone()).into_der().map_err(|problem| Flaw::new(0, problem));
         source.and_then(|source| Scan::start(source, self.max_bytes)).map_err(|flaw| flaw.in_input(&name))
     }
 

@@ -8,6 +8,7 @@ use crate::crl::scan::Scan;
 use crate::crl::stored::Stored;
 use crate::problem::Flaw;
 use crate::serial::Serial;
+use crate::watch::Watched;
 use crate::width::{length_of, position};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::FileExt;
@@ -97,8 +98,9 @@ impl Index {
     }
 
     /// Reads the CRL from its start.
-    pub(super) fn scan(&self) -> Result<Scan<Section<'_>>, Flaw> {
+    pub(super) fn scan(&self) -> Result<Scan<Watched<Section<'_>>>, Flaw> {
         let embedded = Section { crl: &self.crl, at: 0, end: u64::from(self.header.crl_size) };
+        let embedded = Watched { reader: embedded, watch: self.watch.clone() };
         Scan::start(embedded, self.header.crl_size)
     }
 }

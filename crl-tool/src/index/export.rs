@@ -2,6 +2,7 @@
 
 use super::Index;
 use crate::crl::stored::Stored;
+use crate::watch::Watched;
 use crate::width::{length_of, position};
 use std::io::{self, Read};
 
@@ -11,7 +12,8 @@ impl Index {
     /// # Errors
     /// The file's handle cannot be duplicated.
     pub fn crl(&self) -> io::Result<impl Read + use<>> {
-        Ok(Part { crl: self.crl.try_clone()?, at: 0, end: u64::from(self.header.crl_size) })
+        let part = Part { crl: self.crl.try_clone()?, at: 0, end: u64::from(self.header.crl_size) };
+        Ok(Watched { reader: part, watch: self.watch.clone() })
     }
 
     /// The delta CRL that is applied, as its issuer signed it (DER).

@@ -14,6 +14,7 @@ use crate::crl::tail::{self, Tail};
 use crate::issuer::sha256;
 use crate::key::PublicKey;
 use crate::memory::Memory;
+use crate::watch::Watch;
 use crate::width::{length, length_of, offset, position};
 use aws_lc_rs::digest::{Context, Digest, SHA256};
 use std::fs::File;
@@ -117,9 +118,9 @@ pub(super) fn read(file: File, path: &Path, for_signature: bool) -> Result<Opene
     let seed = seed(&frame.before);
     let crl = beside.unwrap_or(inside);
     let issuers = Issuers::new(&head.issuer, issuer_changes);
-    let path = path.to_owned();
+    let (path, watch) = (path.to_owned(), Watch::default());
     let (sections, seal) = (checksum.digest.clone().map(Context::finish), seal.map(Box::new));
-    let index = Index { path, crl, header, head, metadata, seed, lane, offsets, issuers, delta, seal };
+    let index = Index { path, crl, header, head, metadata, seed, lane, offsets, issuers, delta, seal, watch };
     Ok(Opened { index, sections, checksum })
 }
 

@@ -19,6 +19,7 @@ mod fuzz;
 mod golden;
 mod indirect;
 mod merge;
+mod progress;
 mod rfc5280;
 mod scope;
 mod seal;
