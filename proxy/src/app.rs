@@ -20,7 +20,7 @@ use crate::clock::Clock;
 use crate::config::{Config, Depth, Invalid};
 use crate::connection::{Worker, serve};
 use crate::drain::{Drain, Phase};
-use crate::forward::Forwarder;
+use crate::forward::{Forwarder, Upstreams};
 use crate::metrics::Metrics;
 use crate::proxy_protocol::Origin;
 use crate::record::refuse_connection;
@@ -98,12 +98,16 @@ pub enum Failure {
 /// # Errors
 ///
 /// Everything that a start would stumble over, at once.
-pub fn check(config: &Config, clock: &Clock) -> Result<(TrustStore, Forwarder), Vec<Invalid>> {
-    match (TrustStore::load(config, clock.clone()), Forwarder::new(config)) {
-        (Ok(trust), Ok(forwarder)) => Ok((trust, forwarder)),
-        (trust, forwarder) => {
+pub fn check(
+    config: &Config,
+    clock: &Clock,
+    metrics: &Metrics,
+) -> Result<(TrustStore, Upstreams), Vec<Invalid>> {
+    match (TrustStore::load(config, clock.clone()), Upstreams::new(config, metrics)) {
+        (Ok(trust), Ok(upstreams)) => Ok((trust, upstreams)),
+        (trust, upstreams) => {
             let mut problems = trust.err().unwrap_or_default();
-            problems.extend(forwarder.err().unwrap_or_default());
+            problems.extend(upstreams.err().unwrap_or_default());
             Err(problems)
         }
     }
@@ -115,8 +119,8 @@ pub fn check(config: &Config, clock: &Clock) -> Result<(TrustStore, Forwarder), 
 ///
 /// Why it does not run. Nothing was served then, except for [`Failure::WorkerLost`].
 pub fn run(config: Config, clock: Clock) -> Result<(), Failure> {
-    let (trust, forwarder) = check(&config, &clock).map_err(Failure::Invalid)?;
     let metrics = Arc::new(Metrics::new(&config)?);
+    let (trust, upstreams) = check(&config, &clock, &metrics).map_err(Failure::Invalid)?;
     let workers = match config.listen.workers {
         0 => thread::available_parallelism()?.get(),
         configured => configured,
@@ -144,7 +148,7 @@ pub fn run(config: Config, clock: Clock) -> Result<(), Failure> {
         ids: AtomicU64::new(first_id()?),
     });
     let runtime = runtime()?;
-    let outcome = runtime.block_on(supervise(&app, listeners, admin, forwarder));
+    let outcome = runtime.block_on(supervise(&app, listeners, admin, upstreams));
     // Its tasks hold the application; the access log writes what is left when that is dropped.
     drop(runtime);
     outcome
@@ -165,7 +169,7 @@ async fn supervise(
     app: &Arc<App>,
     listeners: Vec<std::net::TcpListener>,
     admin: Vec<std::net::TcpListener>,
-    forwarder: Forwarder,
+    upstreams: Upstreams,
 ) -> Result<(), Failure> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -176,6 +180,8 @@ async fn supervise(
         admin_address = Some(listener.local_addr()?);
         tokio::spawn(admin::serve(TcpListener::from_std(listener)?, app.clone()));
     }
+    upstreams.start();
+    let upstreams = Arc::new(upstreams);
     let workers = listeners.len();
     let (ended, mut ends) = mpsc::unbounded_channel();
     let mut threads = Vec::new();
@@ -184,7 +190,7 @@ async fn supervise(
             number,
             listener,
             app,
-            forwarder.for_another_worker(),
+            Forwarder::new(&upstreams),
             Ended(number, ended.clone()),
         )?);
     }
@@ -198,7 +204,7 @@ async fn supervise(
     );
     loop {
         tokio::select! {
-            _ = hangup.recv() => reload(app).await,
+            _ = hangup.recv() => reload(app, &upstreams).await,
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
             Some(worker) = ends.recv() => return Err(Failure::WorkerLost { worker }),
@@ -208,7 +214,7 @@ async fn supervise(
     // A revocation that comes now is a revocation.
     let reloads = async {
         while hangup.recv().await.is_some() {
-            reload(app).await;
+            reload(app, &upstreams).await;
         }
         // There is no such signal any more, and the drain goes on.
         std::future::pending::<()>().await;
@@ -275,10 +281,14 @@ impl Drop for Ended {
 }
 
 /// Reads certificates, trust bundle and indexes again, off the threads that answer.
-async fn reload(app: &Arc<App>) {
-    let reloading = app.clone();
-    let Ok(kept) = tokio::task::spawn_blocking(move || reloading.trust.reload(&reloading.config)).await
-    else {
+async fn reload(app: &Arc<App>, upstreams: &Arc<Upstreams>) {
+    let (reloading, upstreams) = (app.clone(), upstreams.clone());
+    let reloading = tokio::task::spawn_blocking(move || {
+        let mut kept = reloading.trust.reload(&reloading.config);
+        kept.extend(upstreams.reload());
+        kept
+    });
+    let Ok(kept) = reloading.await else {
         return tracing::error!("the reload panicked; everything stays as it was");
     };
     app.metrics.reload(kept.is_empty());

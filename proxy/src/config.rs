@@ -11,6 +11,7 @@ mod limits;
 mod listen;
 mod log;
 mod proxy_protocol;
+mod resolver;
 mod revocation;
 mod route;
 mod section;
@@ -37,11 +38,12 @@ pub use self::limits::Limits;
 pub use self::listen::Listen;
 pub use self::log::{Log, LogFormat};
 pub use self::proxy_protocol::{ProxyProtocol, ProxyVersions, Untrusted};
+pub use self::resolver::Resolver;
 pub use self::revocation::{Depth, Revocation};
 pub use self::route::Route;
 use self::section::Section;
 pub use self::server::{ClientAuth, Server, UnknownNames};
-pub use self::upstream::Upstream;
+pub use self::upstream::{Breaker, Ejection, Health, Retry, Upstream, Zone};
 
 /// Everything an operator can set, checked. `proxy/config.example.toml` documents each key.
 #[derive(Debug, Clone, PartialEq)]
@@ -58,6 +60,8 @@ pub struct Config {
     pub routes: Vec<Route>,
     /// Where requests go, each place once.
     pub upstreams: Vec<Upstream>,
+    /// Who knows the addresses of upstreams.
+    pub resolver: Resolver,
     /// What the upstream is told about the client.
     pub identity_headers: Arc<IdentityHeaders>,
     /// How much of everything.
@@ -124,6 +128,7 @@ impl Config {
             revocation: Revocation::read(&mut root.section("revocation")),
             routes,
             upstreams,
+            resolver: Resolver::read(&mut root.section("resolver")),
             identity_headers: Arc::new(IdentityHeaders::read(&mut root.section("identity_headers"))),
             limits: Limits::read(&mut root.section("limits")),
             drain: Drain::read(&mut root.section("drain")),

@@ -1,30 +1,89 @@
 //! Phase 5: the permitted request goes to the private API, and its response comes back, both streamed.
 
+mod addresses;
 mod body;
+mod breaker;
 mod certificate;
-mod connect;
+mod connector;
+mod endpoints;
+mod flow;
 mod forwarded;
 mod headers;
+mod health;
 mod identity;
 mod ours;
 mod pool;
+mod race;
+mod resolver;
+mod retry;
+mod tls;
 mod trace;
 mod upstream;
 mod xfcc;
+mod zone;
 
 use std::sync::Arc;
 
 use http::{Request, Response};
 use hyper::body::Incoming;
 
-pub use self::body::{Progress, ResponseBody};
-use self::connect::TrustedBundles;
+pub use self::body::{Broken, Progress, ResponseBody};
 pub use self::headers::Asker;
 pub use self::identity::IdentityHeaderValues;
-use self::upstream::Upstream;
+use self::resolver::Resolver;
+use self::tls::TrustedBundles;
+use self::upstream::{Shared, Upstream};
 use crate::authorize::Permit;
 use crate::config::{Config, Invalid};
+use crate::metrics::Metrics;
 use crate::refusal::Refusal;
+
+/// The name of the upstream of a configuration without routes.
+const ONLY: &str = "default";
+
+/// What all workers share of the upstreams.
+pub struct Upstreams {
+    /// In the order of [`Config::upstreams`].
+    all: Vec<Shared>,
+    resolver: Arc<Resolver>,
+}
+
+impl Upstreams {
+    /// Reads what TLS with the upstreams needs. Does not connect: an upstream may come up later than the proxy.
+    ///
+    /// # Errors
+    ///
+    /// Every file that cannot be used.
+    pub fn new(config: &Config, metrics: &Metrics) -> Result<Self, Vec<Invalid>> {
+        let mut bundles = TrustedBundles::default();
+        let upstreams = config.upstreams.iter().enumerate().filter_map(|(at, upstream)| {
+            // Routes that lead to one place share its name: that of the first of them.
+            let route = config.routes.iter().find(|route| route.upstream == at);
+            let name = route.and_then(|route| route.name.as_deref()).unwrap_or(ONLY);
+            let trusted = bundles.get(upstream)?;
+            Some(Shared::new(name, upstream, trusted, metrics.upstream(name)))
+        });
+        let all = upstreams.collect();
+        let problems = bundles.problems();
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        Ok(Self { all, resolver: Arc::new(Resolver::new(&config.resolver)) })
+    }
+
+    /// Looks after the addresses from now on, for all workers. To be called once, inside of a runtime that goes on.
+    pub fn start(&self) {
+        self.all.iter().for_each(|upstream| upstream.start(&self.resolver));
+    }
+
+    /// Reads the files that TLS with the upstreams needs again, for all workers, and tells which could not be used: the last
+    /// good ones stay in force.
+    pub fn reload(&self) -> Vec<Invalid> {
+        let mut bundles = TrustedBundles::default();
+        self.all.iter().for_each(|upstream| upstream.reload(&mut bundles));
+        bundles.problems()
+    }
+}
 
 /// One worker's ways to all upstreams.
 pub struct Forwarder {
@@ -33,24 +92,9 @@ pub struct Forwarder {
 }
 
 impl Forwarder {
-    /// Reads what TLS with the upstreams needs. Does not connect: an upstream may come up later than the proxy.
-    ///
-    /// # Errors
-    ///
-    /// Every trust bundle that cannot be used.
-    pub fn new(config: &Config) -> Result<Self, Vec<Invalid>> {
-        let mut bundles = TrustedBundles::default();
-        let upstreams = config.upstreams.iter().filter_map(|upstream| {
-            let trusted = bundles.get(upstream.trust_bundle.as_ref())?;
-            Some(Upstream::new(upstream, trusted))
-        });
-        let upstreams = upstreams.collect();
-        bundles.problems().map(|()| Self { upstreams })
-    }
-
-    /// Another worker's ways: the same settings, connections of its own.
-    pub fn for_another_worker(&self) -> Self {
-        Self { upstreams: self.upstreams.iter().map(Upstream::for_another_worker).collect() }
+    /// With connections of its own.
+    pub fn new(upstreams: &Upstreams) -> Self {
+        Self { upstreams: upstreams.all.iter().map(Upstream::new).collect() }
     }
 
     /// Sends `request` to the upstream of its route. `progress` counts its body.

@@ -11,6 +11,7 @@ use postern::clock::{Clock, parse_rfc3339};
 use postern::config::{Config, File, Log, LogFormat};
 use postern::explain::{Case, explain};
 use postern::health::{Question, ask};
+use postern::metrics::Metrics;
 use postern::trust::certificates;
 use rustls_pki_types::{CertificateDer, UnixTime};
 
@@ -137,7 +138,8 @@ fn serve(file: &Path, log_format: Option<Format>) -> Result<ExitCode, Failure> {
 }
 
 fn verify(file: &Path) -> Result<ExitCode, Failure> {
-    check(&load(file)?, &Clock::system()).map_err(Failure::Invalid)?;
+    let config = load(file)?;
+    check(&config, &Clock::system(), &Metrics::new(&config)?).map_err(Failure::Invalid)?;
     say(&mut std::io::stdout(), &format!("{}: good", file.display()));
     Ok(ExitCode::SUCCESS)
 }

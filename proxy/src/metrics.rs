@@ -1,5 +1,7 @@
 //! Every metric there is. Registered here, injected everywhere else. Labels are closed sets, never a path or a subject.
 
+mod upstream;
+
 use std::collections::BTreeMap;
 
 use http::StatusCode;
@@ -10,6 +12,8 @@ use prometheus::{
 use rustls_pki_types::UnixTime;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
+pub use self::upstream::UpstreamMetrics;
+use self::upstream::Upstreams;
 use crate::clock::seconds;
 use crate::config::Config;
 use crate::refusal::Refusal;
@@ -46,6 +50,7 @@ pub struct Metrics {
     crl_entries: IntGaugeVec,
     certificate_expiry: IntGaugeVec,
     trust_generation: IntGauge,
+    upstreams: Upstreams,
     /// The label of each server, by number.
     servers: Vec<String>,
 }
@@ -138,6 +143,7 @@ impl Metrics {
                 "postern_trust_generation",
                 "Grows with every reload that was applied.",
             )?,
+            upstreams: Upstreams::new(r)?,
             registry,
         })
     }
@@ -161,6 +167,11 @@ impl Metrics {
     pub fn request(&self, status: Option<StatusCode>) {
         let class = status.map(|status| usize::from(status.as_u16() / 100).saturating_sub(1));
         class.and_then(|class| self.requests.get(class)).unwrap_or(&self.requests_aborted).inc();
+    }
+
+    /// Those of the upstream `name`, a name from the configuration.
+    pub fn upstream(&self, name: &str) -> UpstreamMetrics {
+        self.upstreams.of(name)
     }
 
     /// Counts a reload.
@@ -217,6 +228,12 @@ fn counter(registry: &Registry, name: &str, help: &str) -> Result<IntCounter> {
 
 fn counters(registry: &Registry, name: &str, help: &str, label: &str) -> Result<IntCounterVec> {
     let metric = IntCounterVec::new(Opts::new(name, help), &[label])?;
+    registry.register(Box::new(metric.clone()))?;
+    Ok(metric)
+}
+
+fn counters2(registry: &Registry, name: &str, help: &str, labels: [&str; 2]) -> Result<IntCounterVec> {
+    let metric = IntCounterVec::new(Opts::new(name, help), &labels)?;
     registry.register(Box::new(metric.clone()))?;
     Ok(metric)
 }

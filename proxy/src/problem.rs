@@ -1,7 +1,7 @@
 //! A refusal as the client sees it: RFC 9457, with a correlation id and no internals.
 
 use bytes::Bytes;
-use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE};
+use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, Response, StatusCode, Version};
 use serde::Serialize;
 
@@ -37,6 +37,13 @@ pub fn response(refusal: &Refusal, id: &str, version: Version) -> Response<Respo
     if status == StatusCode::METHOD_NOT_ALLOWED {
         // RFC 9110 §15.5.6 wants the list.
         headers.insert(ALLOW, allow(refusal));
+    }
+    if let Some(after) = refusal.retry_after() {
+        // In whole seconds, and not before the time.
+        headers.insert(
+            RETRY_AFTER,
+            HeaderValue::from(after.as_millis().div_ceil(1_000).try_into().unwrap_or(u64::MAX)),
+        );
     }
     if refusal.ends_connection(version) && version != Version::HTTP_2 {
         headers.insert(CONNECTION, HeaderValue::from_static("close"));

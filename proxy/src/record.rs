@@ -13,7 +13,7 @@ use time::format_description::well_known::Rfc3339;
 use crate::access_log::{Http, Line};
 use crate::app::App;
 use crate::connection::Session;
-use crate::forward::{Progress, ResponseBody, describe};
+use crate::forward::{Broken, Progress, ResponseBody};
 use crate::identify::LeafSummary;
 use crate::proxy_protocol::Origin;
 use crate::refusal::Refusal;
@@ -187,12 +187,12 @@ impl RecordedBody {
 
 impl Body for RecordedBody {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = Broken;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         let this = self.get_mut();
         let polled = Pin::new(&mut this.body).poll_frame(context);
         match &polled {
@@ -202,7 +202,7 @@ impl Body for RecordedBody {
                 this.whole = this.whole || this.body.is_end_stream();
             }
             Poll::Ready(Some(Err(error))) => {
-                this.record.broken(Refusal::UpstreamClosed { detail: describe(error) });
+                this.record.broken(error.refusal());
             }
             Poll::Ready(None) => this.whole = true,
             Poll::Pending => {}

@@ -286,6 +286,34 @@ pub enum Refusal {
         /// `upstream.response_timeout_ms`, or `connect_timeout_ms`.
         after: Duration,
     },
+    /// The upstream stopped in the middle of its response.
+    #[error("nothing of the response's body came from the upstream for {} ms", after.as_millis())]
+    UpstreamStalled {
+        /// `upstream.body_idle_timeout_ms`.
+        after: Duration,
+    },
+    /// No address of the upstream is known.
+    #[error("cannot look up the upstream's name: {detail}")]
+    UpstreamUnresolved {
+        /// What the resolver said.
+        detail: String,
+    },
+    /// All connections to the upstream are in use.
+    #[error(
+        "no connection to the upstream became free: {connections} (upstream.max_connections) are in use, and up to          {waiting} requests (upstream.max_waiting) wait in this worker"
+    )]
+    UpstreamBusy {
+        /// The limit of connections.
+        connections: usize,
+        /// The limit of requests that wait for one.
+        waiting: usize,
+    },
+    /// The circuit breaker is open.
+    #[error("the upstream failed too often; the next try is in {} ms", retry_after.as_millis())]
+    UpstreamCircuitOpen {
+        /// When the next request may find out.
+        retry_after: Duration,
+    },
     /// The client stopped sending its request.
     #[error("the client broke off while sending its request: {detail}")]
     RequestAborted {

@@ -14,7 +14,7 @@ use tokio::sync::watch;
 
 pub use self::bundle::TrustBundle;
 pub use self::path::{Standing, VerifiedPath};
-pub use self::pem::certificates;
+pub use self::pem::{certificates, private_key};
 pub use self::revocation::{Crl, Revocations, age as crl_age};
 pub use self::server::{ServerTrust, is_for};
 use crate::clock::Clock;

@@ -29,5 +29,7 @@ mod routes;
 mod servers;
 mod signed_indexes;
 mod tree;
+mod upstream_addresses;
 mod upstream_connections;
+mod upstream_failures;
 mod upstream_faults;

@@ -13,6 +13,7 @@ pub mod files;
 pub mod http2;
 pub mod metrics;
 pub mod moto;
+pub mod name_server;
 pub mod pki;
 pub mod playground;
 pub mod ports;

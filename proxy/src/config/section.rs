@@ -104,6 +104,14 @@ impl<'a> Section<'a> {
         .unwrap_or_default()
     }
 
+    /// A list of whole numbers from `range`, both ends included.
+    pub(super) fn numbers(&mut self, name: &str, range: RangeInclusive<u16>) -> Vec<u16> {
+        let expected = format!("a list of whole numbers from {} to {}", range.start(), range.end());
+        let number =
+            |item: &Value| item.as_integer()?.try_into().ok().filter(|number| range.contains(number));
+        self.read(name, &expected, |value| value.as_array()?.iter().map(number).collect()).unwrap_or_default()
+    }
+
     /// A file that must be named.
     pub(super) fn file(&mut self, name: &str, hint: &str) -> File {
         let file = self.string(name, hint);
@@ -130,6 +138,11 @@ impl<'a> Section<'a> {
             number.filter(|number| range.contains(number))
         })
         .unwrap_or(default)
+    }
+
+    /// From no time to a day; none for no time.
+    pub(super) fn optional_milliseconds(&mut self, name: &str, default: u64) -> Option<Duration> {
+        Some(self.milliseconds_from(name, default, 0)).filter(|time| !time.is_zero())
     }
 
     /// From one millisecond to a day.

@@ -10,9 +10,14 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
+use thiserror::Error;
+use tokio::time::{Sleep, sleep_until};
+
+use super::describe;
 use super::ours::remove_from_trailers;
-use super::pool::{Pool, Sender};
+use super::pool::Lease;
 use crate::config::IdentityHeaders;
+use crate::refusal::Refusal;
 
 /// How a request's body is coming along.
 #[derive(Debug)]
@@ -68,9 +73,9 @@ impl Progress {
 
 /// A request's body on its way upstream.
 pub(super) struct RequestBody {
-    inner: Incoming,
+    /// None for a request that has none; with what decides about its trailers.
+    inner: Option<(Incoming, Arc<IdentityHeaders>)>,
     progress: Arc<Progress>,
-    settings: Arc<IdentityHeaders>,
 }
 
 impl RequestBody {
@@ -78,7 +83,13 @@ impl RequestBody {
         if inner.is_end_stream() {
             progress.end();
         }
-        Self { inner, progress, settings }
+        Self { inner: Some((inner, settings)), progress }
+    }
+
+    /// No body.
+    pub(super) fn empty(progress: Arc<Progress>) -> Self {
+        progress.end();
+        Self { inner: None, progress }
     }
 }
 
@@ -91,50 +102,86 @@ impl Body for RequestBody {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let this = self.get_mut();
-        let mut polled = Pin::new(&mut this.inner).poll_frame(context);
+        let Some((inner, settings)) = &mut this.inner else { return Poll::Ready(None) };
+        let mut polled = Pin::new(&mut *inner).poll_frame(context);
         if let Poll::Ready(Some(Ok(frame))) = &mut polled {
             let bytes = frame.data_ref().map_or(0, Bytes::len);
             this.progress.bytes.fetch_add(u64::try_from(bytes).unwrap_or(u64::MAX), Ordering::Relaxed);
             this.progress.touch();
             if let Some(trailers) = frame.trailers_mut() {
-                remove_from_trailers(trailers, &this.settings);
+                remove_from_trailers(trailers, settings);
             }
         }
-        if matches!(polled, Poll::Ready(None)) || this.inner.is_end_stream() {
+        if matches!(polled, Poll::Ready(None)) || inner.is_end_stream() {
             this.progress.end();
         }
         polled
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
+        self.inner.as_ref().is_none_or(|(inner, _)| inner.is_end_stream())
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
+        self.inner.as_ref().map_or(SizeHint::with_exact(0), |(inner, _)| inner.size_hint())
     }
 }
+
+/// Why a response's body broke off.
+#[derive(Debug, Error)]
+pub enum Broken {
+    /// The upstream closed.
+    #[error(transparent)]
+    Closed(#[from] hyper::Error),
+    /// Nothing came for this long.
+    #[error("the upstream stopped sending")]
+    Stalled(Duration),
+    /// The request as a whole took longer than this.
+    #[error("the request took too long")]
+    TooLong(Duration),
+}
+
+impl Broken {
+    /// What is written down of it.
+    pub fn refusal(&self) -> Refusal {
+        match self {
+            Self::Closed(error) => Refusal::UpstreamClosed { detail: describe(error) },
+            Self::Stalled(after) => Refusal::UpstreamStalled { after: *after },
+            Self::TooLong(after) => Refusal::UpstreamTimeout { after: *after },
+        }
+    }
+}
+
+/// When a response must be whole, and how long it had for that.
+pub(super) type End = (tokio::time::Instant, Duration);
 
 /// A response's body on its way to the client.
 pub struct ResponseBody(Source);
 
 enum Source {
     /// From the upstream. The connection goes back to the pool with the last byte, and is dropped if it does not come to that.
-    Upstream { body: Incoming, lease: Option<Lease> },
+    Upstream {
+        body: Incoming,
+        lease: Option<Lease>,
+        reusable: bool,
+        end: Option<(Pin<Box<Sleep>>, Duration)>,
+    },
     /// Our own words.
     Own(Option<Bytes>),
 }
 
-/// A connection in use, and the pool that it goes back to, if it can be used again.
-type Lease = (Option<Arc<Pool>>, Sender);
-
 impl ResponseBody {
-    pub(super) fn upstream(body: Incoming, pool: Option<Arc<Pool>>, sender: Sender) -> Self {
-        let mut lease = Some((pool, sender));
+    pub(super) fn upstream(body: Incoming, lease: Lease, reusable: bool, end: Option<End>) -> Self {
+        let mut lease = Some(lease);
         if body.is_end_stream() {
-            give_back(&mut lease);
+            whole(&mut lease, reusable);
         }
-        Self(Source::Upstream { body, lease })
+        Self(Source::Upstream {
+            body,
+            lease,
+            reusable,
+            end: end.map(|(end, limit)| (Box::pin(sleep_until(end)), limit)),
+        })
     }
 
     /// A body of our own.
@@ -143,30 +190,50 @@ impl ResponseBody {
     }
 }
 
-fn give_back(lease: &mut Option<Lease>) {
-    if let Some((Some(pool), sender)) = lease.take() {
-        pool.give_back(sender);
+/// The last byte is here.
+fn whole(lease: &mut Option<Lease>, reusable: bool) {
+    if let Some(lease) = lease.take().filter(|_| reusable) {
+        lease.give_back();
     }
 }
 
 impl Body for ResponseBody {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = Broken;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         match &mut self.get_mut().0 {
-            Source::Upstream { body, lease } => {
+            Source::Upstream { body, lease, reusable, end } => {
+                if let Some((end, limit)) = end
+                    && end.as_mut().poll(context).is_ready()
+                {
+                    *lease = None;
+                    return Poll::Ready(Some(Err(Broken::TooLong(*limit))));
+                }
                 let polled = Pin::new(&mut *body).poll_frame(context);
+                let flow = lease.as_ref().and_then(Lease::flow);
+                match (&polled, flow) {
+                    (Poll::Pending, Some(flow)) => flow.waits(),
+                    (Poll::Ready(frame), Some(flow)) => {
+                        flow.came();
+                        // A connection that is cut looks like the end of a body to hyper.
+                        if let (None | Some(Err(_)), Some(after)) = (frame, flow.cut_after()) {
+                            *lease = None;
+                            return Poll::Ready(Some(Err(Broken::Stalled(after))));
+                        }
+                    }
+                    (_, None) => {}
+                }
                 match &polled {
-                    Poll::Ready(None) => give_back(lease),
-                    Poll::Ready(Some(Ok(_))) if body.is_end_stream() => give_back(lease),
+                    Poll::Ready(None) => whole(lease, *reusable),
+                    Poll::Ready(Some(Ok(_))) if body.is_end_stream() => whole(lease, *reusable),
                     Poll::Ready(Some(Err(_))) => *lease = None,
                     Poll::Ready(Some(Ok(_))) | Poll::Pending => {}
                 }
-                polled
+                polled.map_err(Broken::from)
             }
             Source::Own(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
         }

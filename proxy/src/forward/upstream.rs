@@ -1,51 +1,102 @@
-//! One upstream as one worker sees it: its connections, and how requests are sent on them.
+//! One upstream: everything about its connections, behind [`Upstream::send`].
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use http::{HeaderValue, Request, Response, StatusCode, Version};
+use http::{Request, Response, StatusCode, Version, request};
 use http_body::Body as _;
 use hyper::body::Incoming;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
-use super::body::{Progress, RequestBody, ResponseBody};
-use super::connect::{Connector, Trusted};
-use super::describe;
+use super::addresses::Addresses;
+use super::body::{End, Progress, RequestBody, ResponseBody};
+use super::breaker::{Admission, Breaker};
+use super::connector::Connector;
 use super::headers::{self, Asker};
-use super::pool::Pool;
+use super::pool::{Lease, Pool, Wish};
+use super::resolver::Resolver;
+use super::retry::{Budget, is_idempotent};
+use super::tls::{Trusted, TrustedBundles};
+use super::{describe, health};
 use crate::config;
+use crate::metrics::UpstreamMetrics;
 use crate::refusal::Refusal;
 use crate::routes::Routed;
 
-/// One worker's way to one upstream.
-pub(super) struct Upstream {
-    pool: Arc<Pool>,
-    connector: Connector,
-    response_timeout: Duration,
-    header_limit: usize,
-    host: HeaderValue,
+/// How many kept connections may turn out to be closed before a request gets a new one.
+const STALE: u32 = 3;
+
+/// What all workers share of one upstream.
+pub(super) struct Shared {
+    name: String,
+    settings: Arc<config::Upstream>,
+    connector: Arc<Connector>,
+    addresses: Arc<Addresses>,
+    metrics: UpstreamMetrics,
 }
 
-impl Upstream {
+impl Shared {
     /// Does not connect: an upstream may come up later than the proxy.
-    pub(super) fn new(upstream: &config::Upstream, trusted: Trusted) -> Self {
+    pub(super) fn new(
+        name: &str,
+        settings: &config::Upstream,
+        trusted: Trusted,
+        metrics: UpstreamMetrics,
+    ) -> Self {
         Self {
-            pool: Arc::new(Pool::new(upstream.max_idle_connections, upstream.pool_idle_timeout)),
-            connector: Connector::new(upstream, trusted),
-            response_timeout: upstream.response_timeout,
-            header_limit: upstream.header_limit,
-            host: upstream.host.clone(),
+            name: name.to_owned(),
+            settings: Arc::new(settings.clone()),
+            connector: Arc::new(Connector::new(settings, trusted, metrics.connections_open.clone())),
+            addresses: Arc::new(Addresses::new(settings)),
+            metrics,
         }
     }
 
-    /// Another worker's way: the same settings, connections of its own.
-    pub(super) fn for_another_worker(&self) -> Self {
+    /// Looks after the addresses from now on, for all workers. To be called once, inside of a runtime that goes on.
+    pub(super) fn start(&self, resolver: &Arc<Resolver>) {
+        let Self { settings, connector, addresses, metrics, .. } = self;
+        tokio::spawn(addresses.clone().follow(resolver.clone(), metrics.clone()));
+        if let Some(interval) = settings.health.interval {
+            let check = health::Check {
+                connector: connector.clone(),
+                host: settings.host.clone(),
+                settings: settings.health.clone(),
+                metrics: metrics.clone(),
+            };
+            tokio::spawn(check.forever(addresses.subscribe(), interval));
+        }
+    }
+
+    /// Reads the files again, those of several upstreams together. What cannot be used leaves the last good in force.
+    pub(super) fn reload(&self, bundles: &mut TrustedBundles) {
+        if let Some(trusted) = bundles.get(&self.settings) {
+            self.connector.trust(trusted);
+        }
+    }
+}
+
+/// One worker's way to one upstream.
+pub(super) struct Upstream {
+    settings: Arc<config::Upstream>,
+    pool: Arc<Pool>,
+    breaker: Breaker,
+    budget: Budget,
+    metrics: UpstreamMetrics,
+}
+
+impl Upstream {
+    pub(super) fn new(shared: &Shared) -> Self {
+        let Shared { name, settings, connector, addresses, metrics } = shared;
         Self {
-            pool: Arc::new(self.pool.empty_like_this()),
-            connector: self.connector.clone(),
-            response_timeout: self.response_timeout,
-            header_limit: self.header_limit,
-            host: self.host.clone(),
+            pool: Arc::new(Pool::new(
+                addresses.subscribe(),
+                connector.clone(),
+                settings.clone(),
+                metrics.clone(),
+            )),
+            breaker: Breaker::new(name, &settings.breaker, metrics.clone()),
+            budget: Budget::new(&settings.retry),
+            settings: settings.clone(),
+            metrics: metrics.clone(),
         }
     }
 
@@ -58,63 +109,163 @@ impl Upstream {
         progress: &Arc<Progress>,
     ) -> Result<Response<ResponseBody>, Refusal> {
         let (mut head, body) = request.into_parts();
+        let config::Upstream { host, header_limit, .. } = self.settings.as_ref();
         let target = routed.target(&head.uri)?;
-        headers::to_upstream(&mut head, asker, &self.host, &body.size_hint(), self.header_limit)?;
+        headers::to_upstream(&mut head, asker, host, &body.size_hint(), *header_limit)?;
         head.uri = target;
         head.version = Version::HTTP_11;
-        let mut request = Request::from_parts(
-            head,
-            RequestBody::new(body, progress.clone(), asker.identity.settings.clone()),
-        );
-        loop {
-            let reused = self.pool.take();
-            let fresh = reused.is_none();
-            let mut sender = match reused {
-                Some(sender) => sender,
-                None => self.connector.connect().await?,
-            };
-            let response = self.answer(sender.try_send_request(request), progress).await?;
-            match response {
-                Ok(response) => {
-                    let (mut head, body) = response.into_parts();
-                    if head.status == StatusCode::SWITCHING_PROTOCOLS {
-                        let detail = "it switches protocols, which nobody asked for".to_owned();
-                        return Err(Refusal::UpstreamMalformed { detail });
-                    }
-                    // hyper goes on in HTTP/1.0 on such a connection, which cannot carry a body of unknown size.
-                    let pool = (head.version != Version::HTTP_10).then(|| self.pool.clone());
-                    headers::to_client(&mut head);
-                    let body = ResponseBody::upstream(body, pool, sender);
-                    return Ok(Response::from_parts(head, body));
+        let body = RequestBody::new(body, progress.clone(), asker.identity.settings.clone());
+        self.send(head, body, progress).await
+    }
+
+    /// Sends a request whose head is as the upstream is to see it.
+    async fn send(
+        &self,
+        head: request::Parts,
+        body: RequestBody,
+        progress: &Arc<Progress>,
+    ) -> Result<Response<ResponseBody>, Refusal> {
+        let admission = self.breaker.admit()?;
+        let Some(limit) = self.settings.total_timeout else {
+            return self.send_admitted(head, body, progress, admission, None).await;
+        };
+        let end = Instant::now() + limit;
+        match timeout_at(end, self.send_admitted(head, body, progress, admission, Some((end, limit)))).await {
+            Ok(answer) => answer,
+            Err(_elapsed) => Err(Refusal::UpstreamTimeout { after: limit }),
+        }
+    }
+
+    async fn send_admitted(
+        &self,
+        head: request::Parts,
+        body: RequestBody,
+        progress: &Arc<Progress>,
+        admission: Admission<'_>,
+        end: Option<End>,
+    ) -> Result<Response<ResponseBody>, Refusal> {
+        let answer = self.attempts(head, body, progress).await;
+        match answer {
+            Ok((response, lease)) => {
+                let status = response.status();
+                if self.settings.breaker.statuses.contains(&status.as_u16()) {
+                    admission.failed();
+                } else {
+                    admission.succeeded();
                 }
-                Err(mut failed) => match failed.take_message() {
-                    // A kept connection was closed under us before a byte of this request was written: safe to go on.
-                    Some(unsent) if !fresh => request = unsent,
-                    Some(_) | None => return Err(send_refusal(failed.error())),
-                },
+                if status == StatusCode::SWITCHING_PROTOCOLS {
+                    let detail = "it switches protocols, which nobody asked for".to_owned();
+                    return Err(Refusal::UpstreamMalformed { detail });
+                }
+                let (mut head, body) = response.into_parts();
+                // hyper goes on in HTTP/1.0 on such a connection, which cannot carry a body of unknown size.
+                let reusable = head.version != Version::HTTP_10;
+                headers::to_client(&mut head);
+                Ok(Response::from_parts(head, ResponseBody::upstream(body, lease, reusable, end)))
             }
+            Err(refusal) => {
+                if refusal.is_failed_upstream() {
+                    admission.failed();
+                }
+                Err(refusal)
+            }
+        }
+    }
+
+    /// Sends the request until there is an answer, or a reason not to send it again.
+    async fn attempts(
+        &self,
+        mut head: request::Parts,
+        mut body: RequestBody,
+        progress: &Arc<Progress>,
+    ) -> Result<(Response<Incoming>, Lease), Refusal> {
+        let mut wish = Wish::default();
+        let mut repeats = 0;
+        let mut stale = 0;
+        // Nothing of the body is sent then that could not be sent again.
+        let harmless =
+            self.settings.retry.attempts > 0 && is_idempotent(&head.method) && body.is_end_stream();
+        loop {
+            let mut lease = self.pool.acquire(wish).await?;
+            // The head is final here, and each attempt has its own.
+            let copy = (harmless && repeats < self.settings.retry.attempts).then(|| head.clone());
+            let Some(sender) = lease.sender() else { return Err(closed("before it was used")) };
+            let sent = sender.try_send_request(Request::from_parts(head, body));
+            let mut failed = match self.answer(sent, progress).await {
+                Ok(Ok(response)) => {
+                    lease.answered();
+                    return Ok((response, lease));
+                }
+                Ok(Err(failed)) => failed,
+                Err(refusal) => {
+                    if refusal.is_failed_upstream() {
+                        self.pool.failed(lease.endpoint);
+                    }
+                    return Err(refusal);
+                }
+            };
+            let refusal = send_refusal(failed.error());
+            // An upstream may close a connection that it has kept; one that is new shows that something is wrong.
+            if lease.fresh && refusal.is_failed_upstream() {
+                self.pool.failed(lease.endpoint);
+            }
+            let (unsent, fresh) = (failed.take_message(), lease.fresh);
+            wish.avoid = Some(lease.endpoint);
+            drop(lease);
+            match (unsent, copy) {
+                // It was closed under us before a byte of this request was written: safe to go on, whatever it is.
+                (Some(request), _) if !fresh => {
+                    stale += 1;
+                    wish.fresh = stale >= STALE;
+                    (head, body) = request.into_parts();
+                    if stale <= STALE {
+                        continue;
+                    }
+                    return Err(refusal);
+                }
+                (Some(request), _) if repeats < self.settings.retry.attempts => {
+                    (head, body) = request.into_parts();
+                }
+                (None, Some(copy)) if refusal.is_failed_upstream() => {
+                    // Another kept connection may be closed just now, too.
+                    wish.fresh = true;
+                    (head, body) = (copy, RequestBody::empty(progress.clone()));
+                }
+                (Some(_) | None, _) => return Err(refusal),
+            }
+            if !self.budget.take(self.breaker.requests()) {
+                self.metrics.retries_over_budget.inc();
+                return Err(refusal);
+            }
+            repeats += 1;
+            self.metrics.retries.inc();
         }
     }
 
     /// Waits for the response's head, as long as the upload makes progress or `response_timeout` is not over.
     async fn answer<T>(&self, sent: impl Future<Output = T>, progress: &Progress) -> Result<T, Refusal> {
+        let limit = self.settings.response_timeout;
         tokio::pin!(sent);
-        let mut wait = self.response_timeout;
+        let mut wait = limit;
         progress.touch();
         loop {
             if let Ok(answer) = timeout(wait, &mut sent).await {
                 return Ok(answer);
             }
-            wait = self.response_timeout.saturating_sub(progress.still_for());
+            wait = limit.saturating_sub(progress.still_for());
             if wait.is_zero() && progress.body_ended() {
-                return Err(Refusal::UpstreamTimeout { after: self.response_timeout });
+                return Err(Refusal::UpstreamTimeout { after: limit });
             }
             if wait.is_zero() {
-                let detail = format!("nothing of its body came for {} ms", self.response_timeout.as_millis());
+                let detail = format!("nothing of its body came for {} ms", limit.as_millis());
                 return Err(Refusal::RequestAborted { detail });
             }
         }
     }
+}
+
+fn closed(detail: &str) -> Refusal {
+    Refusal::UpstreamClosed { detail: detail.to_owned() }
 }
 
 fn send_refusal(error: &hyper::Error) -> Refusal {

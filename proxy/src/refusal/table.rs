@@ -1,5 +1,7 @@
 //! The one table: what follows from each refusal.
 
+use std::time::Duration;
+
 use http::{StatusCode, Version};
 use rustls::CertificateError;
 use tracing::Level;
@@ -97,6 +99,12 @@ impl Refusal {
             Self::UpstreamMalformed { .. } => ("upstream_malformed", Status(StatusCode::BAD_GATEWAY), WARN),
             Self::UpstreamClosed { .. } => ("upstream_closed", Status(StatusCode::BAD_GATEWAY), WARN),
             Self::UpstreamTimeout { .. } => ("upstream_timeout", Status(StatusCode::GATEWAY_TIMEOUT), WARN),
+            Self::UpstreamStalled { .. } => ("upstream_stalled", Status(StatusCode::GATEWAY_TIMEOUT), WARN),
+            Self::UpstreamUnresolved { .. } => ("upstream_unresolved", Status(StatusCode::BAD_GATEWAY), WARN),
+            Self::UpstreamBusy { .. } => ("upstream_busy", Status(StatusCode::SERVICE_UNAVAILABLE), WARN),
+            Self::UpstreamCircuitOpen { .. } => {
+                ("upstream_circuit_open", Status(StatusCode::SERVICE_UNAVAILABLE), WARN)
+            }
         }
     }
 
@@ -132,6 +140,26 @@ impl Refusal {
             Wire::StatusThenClose(_) => version != Version::HTTP_2,
             Wire::Close | Wire::Alert(_) => true,
         }
+    }
+
+    /// When the client should try again, if it is told: RFC 9110 §10.2.3.
+    pub fn retry_after(&self) -> Option<Duration> {
+        if let Self::UpstreamCircuitOpen { retry_after } = self {
+            return Some(*retry_after);
+        }
+        (self.status() == StatusCode::SERVICE_UNAVAILABLE).then_some(Duration::from_secs(1))
+    }
+
+    /// Whether it says that the upstream does not work, rather than something about this request.
+    pub fn is_failed_upstream(&self) -> bool {
+        matches!(
+            self,
+            Self::UpstreamUnreachable { .. }
+                | Self::UpstreamTls { .. }
+                | Self::UpstreamUnresolved { .. }
+                | Self::UpstreamClosed { .. }
+                | Self::UpstreamTimeout { .. }
+        )
     }
 
     /// How much an operator should care.

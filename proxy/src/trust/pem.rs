@@ -52,7 +52,12 @@ pub(super) fn key_pair(certificate: &File, private: &File) -> Result<CertifiedKe
     })
 }
 
-fn private_key(file: &File) -> Result<PrivateKeyDer<'static>, Invalid> {
+/// The private key in a PEM file.
+///
+/// # Errors
+///
+/// A file that cannot be read, is not PEM, or holds no private key.
+pub fn private_key(file: &File) -> Result<PrivateKeyDer<'static>, Invalid> {
     let File { key, path } = file;
     let text = read(file)?;
     match rustls_pemfile::private_key(&mut text.as_slice()) {

@@ -16,8 +16,13 @@ const BLOCK_BYTES: usize = 65_521;
 /// What a response carries.
 pub(super) enum Body {
     Full(Option<Bytes>),
-    Pattern { block: Bytes, remaining: u64 },
+    Pattern {
+        block: Bytes,
+        remaining: u64,
+    },
     CutShort(Cut),
+    /// Some bytes, and then nothing any more.
+    Stalled(Option<Bytes>),
 }
 
 /// How far a body that breaks off has come.
@@ -38,6 +43,11 @@ impl Body {
         Self::Pattern { block: block(), remaining: length }
     }
 
+    /// A few bytes, and nothing after them.
+    pub(super) fn stalled() -> Self {
+        Self::Stalled(Some(Bytes::from_static(b"and then it sto")))
+    }
+
     /// A few bytes, then an error that ends the connection.
     pub(super) fn cut_short() -> Self {
         Self::CutShort(Cut::Fresh)
@@ -53,6 +63,8 @@ impl hyper::body::Body for Body {
             Self::Full(bytes) => bytes.take(),
             Self::Pattern { remaining: 0, .. } => None,
             Self::Pattern { block, remaining } => Some(take(block, remaining)),
+            Self::Stalled(bytes @ Some(_)) => bytes.take(),
+            Self::Stalled(None) => return Poll::Pending,
             Self::CutShort(cut @ Cut::Fresh) => {
                 *cut = Cut::Flushing;
                 Some(Bytes::from_static(b"and then it brea"))
@@ -73,7 +85,7 @@ impl hyper::body::Body for Body {
         match self {
             Self::Full(bytes) => bytes.is_none(),
             Self::Pattern { remaining, .. } => *remaining == 0,
-            Self::CutShort(_) => false,
+            Self::CutShort(_) | Self::Stalled(_) => false,
         }
     }
 
@@ -82,7 +94,7 @@ impl hyper::body::Body for Body {
             Self::Full(Some(bytes)) => hyper::body::SizeHint::with_exact(length(bytes)),
             Self::Full(None) => hyper::body::SizeHint::with_exact(0),
             Self::Pattern { remaining, .. } => hyper::body::SizeHint::with_exact(*remaining),
-            Self::CutShort(_) => hyper::body::SizeHint::default(),
+            Self::CutShort(_) | Self::Stalled(_) => hyper::body::SizeHint::default(),
         }
     }
 }

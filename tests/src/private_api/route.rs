@@ -1,5 +1,6 @@
 //! Who a request is for and what it gets: the echo, a fault it asked for, or API Gateway's refusals.
 
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST};
@@ -61,6 +62,9 @@ pub(super) async fn answer(
         },
         // Promises more than it sends, so that the end comes in the middle.
         ("close-early", "") => with_length(Body::cut_short(), 1_000),
+        ("stall", "") => Response::new(Body::stalled()),
+        // Breaks the connection of the first request that comes with this key.
+        ("flaky", key) if endpoint.is_new(key) => closing(switch, Fault::Reset),
         ("malformed", "") => closing(switch, Fault::Malformed),
         ("reset", "") => closing(switch, Fault::Reset),
         ("never", "") => std::future::pending().await,
@@ -81,6 +85,11 @@ impl Endpoint {
             None => request.headers().get("x-apigw-api-id")?.to_str().ok()?.to_owned(),
         };
         self.apis.iter().find(|api| **api == id).map(String::as_str)
+    }
+
+    /// Whether no request came with this key before.
+    fn is_new(&self, key: &str) -> bool {
+        self.keys.lock().unwrap_or_else(PoisonError::into_inner).insert(key.to_owned())
     }
 
     /// Whether `host` is among the certificate's names, wildcards included.

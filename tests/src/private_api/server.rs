@@ -1,12 +1,14 @@
 //! Listens, speaks TLS, and gives every connection and request its number.
 
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
+use http::HeaderValue;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use rustls_pki_types::pem::PemObject;
@@ -64,6 +66,10 @@ pub enum SetupError {
 pub(super) struct Endpoint {
     pub(super) certificate: CertificateDer<'static>,
     pub(super) apis: Vec<String>,
+    /// Those of requests that ask to be broken once.
+    pub(super) keys: Mutex<BTreeSet<String>>,
+    /// Said in each answer, so that a test can tell several endpoints apart.
+    address: HeaderValue,
 }
 
 /// A bound private API; [`PrivateApi::serve`] runs it.
@@ -96,7 +102,11 @@ impl PrivateApi {
         let listener = TcpListener::bind(settings.address)
             .await
             .map_err(|source| SetupError::Bind { address: settings.address, source })?;
-        let endpoint = Endpoint { certificate, apis: settings.apis };
+        let taken =
+            listener.local_addr().map_err(|source| SetupError::Bind { address: settings.address, source })?;
+        // An address is always a value.
+        let address = HeaderValue::from_str(&taken.to_string()).unwrap_or(HeaderValue::from_static(""));
+        let endpoint = Endpoint { certificate, apis: settings.apis, keys: Mutex::default(), address };
         Ok(Self { listener, tls: TlsAcceptor::from(Arc::new(tls)), endpoint: Arc::new(endpoint) })
     }
 
@@ -131,7 +141,11 @@ async fn converse(stream: TcpStream, tls: TlsAcceptor, endpoint: Arc<Endpoint>, 
     let service = service_fn(|request| {
         let visit = Visit { connection, request: requests.fetch_add(1, Ordering::Relaxed) + 1 };
         let (endpoint, switch) = (endpoint.clone(), switch.clone());
-        async move { Ok::<_, Infallible>(answer(request, visit, &endpoint, &switch).await) }
+        async move {
+            let mut response = answer(request, visit, &endpoint, &switch).await;
+            response.headers_mut().insert("x-served-by", endpoint.address.clone());
+            Ok::<_, Infallible>(response)
+        }
     });
     let _ = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
