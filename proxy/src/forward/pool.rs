@@ -11,6 +11,7 @@ mod shelf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use prometheus::IntGauge;
 use tokio::sync::{oneshot, watch};
 use tokio::time::{sleep, timeout};
 
@@ -74,9 +75,9 @@ impl Pool {
             Taken::Place(place, patience) => (place, patience),
             Taken::Nothing => return Err(unresolved("it has no addresses")),
         };
-        self.metrics.waiting.inc();
+        let counted = Waiting::count(&self.metrics.waiting);
         let answer = timeout(patience, place).await;
-        self.metrics.waiting.dec();
+        drop(counted);
         // A place that is dropped: the worker ends.
         answer.ok().and_then(Result::ok).unwrap_or_else(|| Err(self.busy()))
     }
@@ -320,6 +321,22 @@ impl Pool {
 
     fn shelf(&self) -> MutexGuard<'_, Shelf> {
         self.shelf.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A request that waits, counted for as long as it does: it may go away at any time.
+struct Waiting<'a>(&'a IntGauge);
+
+impl<'a> Waiting<'a> {
+    fn count(gauge: &'a IntGauge) -> Self {
+        gauge.inc();
+        Self(gauge)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.dec();
     }
 }
 
