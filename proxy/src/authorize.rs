@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{Method, Request};
+use http::header::HOST;
+use http::{HeaderValue, Method, Request, Version};
+use http_body::Body;
 use rustls_pki_types::UnixTime;
 
 use crate::config::Limits;
@@ -81,7 +83,7 @@ impl Client {
     /// # Errors
     ///
     /// The refusal that is the answer to the request.
-    pub fn authorize<'a, B>(
+    pub fn authorize<'a, B: Body>(
         &mut self,
         request: &Request<B>,
         limits: &Limits,
@@ -113,17 +115,38 @@ pub fn may_take(route: &Route, verified: bool) -> Result<(), Refusal> {
 }
 
 /// What every request has to look like, whoever sends it.
-fn check_shape<B>(request: &Request<B>, limits: &Limits) -> Result<(), Refusal> {
+fn check_shape<B: Body>(request: &Request<B>, limits: &Limits) -> Result<(), Refusal> {
     // RFC 9110 §9.3.6 and §9.3.8: a tunnel, and an echo of credentials.
     if matches!(*request.method(), Method::CONNECT | Method::TRACE) {
         return Err(Refusal::MethodRefused { method: request.method().to_string() });
     }
+    check_authority(request)?;
     if request.headers().len() > limits.header_count {
         return Err(Refusal::HeadersTooLarge { limit: format!("{} header fields", limits.header_count) });
     }
     // HTTP/1.1 was measured on the wire; this is for HTTP/2, whose wire is compressed.
-    if header_bytes(request.headers()) > limits.header_bytes {
+    if request.version() == Version::HTTP_2 && header_bytes(request.headers()) > limits.header_bytes {
         return Err(Refusal::HeadersTooLarge { limit: format!("{} bytes", limits.header_bytes) });
+    }
+    // Content-Length, where there is one: there is no need to read the body then.
+    if request.body().size_hint().lower() > limits.body_bytes {
+        return Err(Refusal::BodyTooLarge { limit: limits.body_bytes });
+    }
+    Ok(())
+}
+
+/// One name, said once: what routes by the one must not be checked by the other.
+fn check_authority<B>(request: &Request<B>) -> Result<(), Refusal> {
+    // In HTTP/1.1 an authority is the exception (absolute-form, RFC 9112 §3.2.2), and the guard has counted Host.
+    let Some(authority) = request.uri().authority() else { return Ok(()) };
+    let malformed = |detail: &'static str| Err(Refusal::MalformedRequest { detail: detail.into() });
+    if authority.as_str().contains('@') {
+        // RFC 9113 §8.3.1.
+        return malformed("the authority holds user information");
+    }
+    let same = |host: &HeaderValue| host.as_bytes().eq_ignore_ascii_case(authority.as_str().as_bytes());
+    if !request.headers().get_all(HOST).iter().all(same) {
+        return malformed("Host is not the authority of the target");
     }
     Ok(())
 }

@@ -34,7 +34,7 @@ pub use self::host::HostPattern;
 pub use self::identity_headers::{
     AlbMode, Forwarding, IdentityHeaders, Names, RequestId, SubjectHeader, Trace, XfccElement,
 };
-pub use self::limits::Limits;
+pub use self::limits::{Limits, Pace};
 pub use self::listen::Listen;
 pub use self::log::{Log, LogFormat};
 pub use self::proxy_protocol::{ProxyProtocol, ProxyVersions, Untrusted};

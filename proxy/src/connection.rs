@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout_at};
@@ -22,8 +22,11 @@ use crate::drain::{Phase, reached};
 use crate::forward::{Asker, Forwarder, IdentityHeaderValues, ResponseBody, describe};
 use crate::handshake::{Failed, Secured, handshake, linger};
 use crate::http1_guard::{Guard, Guarded, HeadLimits};
+use crate::http2::{self as h2, Streams};
+use crate::http2_guard::{Counted, flood};
 use crate::identify::{ClientIdentity, LeafSummary, identify};
 use crate::metrics::HandshakeResult;
+use crate::open_requests::{OpenRequests, Stalled};
 use crate::problem;
 use crate::proxy_protocol::{self, Origin};
 use crate::record::{Record, RecordedBody, refuse_connection};
@@ -61,14 +64,12 @@ pub struct Session {
     identity_headers: IdentityHeaderValues,
     guard: Guard,
     requests: AtomicU64,
-    open_requests: AtomicUsize,
-    /// When the last request ended, in milliseconds since `started`.
-    quiet_since_ms: AtomicU64,
-    started: Instant,
+    /// Those that are being answered.
+    pub open_requests: OpenRequests,
     /// Set off by the first request.
     begun: Notify,
     /// Set off by a refusal after which the connection cannot go on.
-    end: Notify,
+    over: Notify,
 }
 
 /// Serves a connection that was just accepted.
@@ -145,11 +146,9 @@ pub async fn serve(mut stream: TcpStream, address: SocketAddr, slot: Slot, worke
         identity_headers,
         guard: Guard::default(),
         requests: AtomicU64::new(0),
-        open_requests: AtomicUsize::new(0),
-        quiet_since_ms: AtomicU64::new(0),
-        started: Instant::now(),
+        open_requests: OpenRequests::new(Instant::now().into_std()),
         begun: Notify::new(),
-        end: Notify::new(),
+        over: Notify::new(),
         worker,
     });
     drop(trust);
@@ -159,11 +158,8 @@ pub async fn serve(mut stream: TcpStream, address: SocketAddr, slot: Slot, worke
     };
     let limits = &app.config.limits;
     if http2 {
-        let connection = http2::Builder::new(TokioExecutor::new())
-            .max_concurrent_streams(limits.h2_streams)
-            // Above our own limit, which answers with a name; hyper's resets the stream.
-            .max_header_list_size(u32::try_from(limits.header_bytes * 4).unwrap_or(u32::MAX))
-            .serve_connection(TokioIo::new(stream), service);
+        let counted = TokioIo::new(Counted::new(stream));
+        let connection = h2::builder(session.clone(), limits).serve_connection(counted, service);
         session.drive(connection).await;
     } else {
         let head = HeadLimits {
@@ -192,7 +188,6 @@ impl Session {
         self: Arc<Self>,
         request: Request<Incoming>,
     ) -> Result<Response<RecordedBody>, hyper::Error> {
-        self.open_requests.fetch_add(1, Ordering::AcqRel);
         let number = self.requests.fetch_add(1, Ordering::Relaxed) + 1;
         if number == 1 {
             self.begun.notify_one();
@@ -214,7 +209,7 @@ impl Session {
             Err(refusal) => {
                 let response = problem::response(&refusal, &record.id, version);
                 if refusal.ends_connection(version) {
-                    self.end.notify_one();
+                    self.over.notify_one();
                 }
                 record.refused(refusal);
                 response
@@ -246,11 +241,10 @@ impl Session {
         refuse_connection(self.app(), &self.id, origin, leaf.as_ref(), refusal);
     }
 
-    /// Called when a request's record is closed.
-    pub fn request_ended(&self) {
-        let elapsed = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.quiet_since_ms.store(elapsed, Ordering::Relaxed);
-        self.open_requests.fetch_sub(1, Ordering::AcqRel);
+    /// Ends the connection for `refusal`.
+    pub fn end(&self, refusal: &Refusal) {
+        self.refuse(refusal);
+        self.over.notify_one();
     }
 
     /// Drives the connection to its end: its own, its client's, or the process's.
@@ -276,7 +270,7 @@ impl Session {
             tokio::select! {
                 biased;
                 over = connection.as_mut() => return self.over(over),
-                () = self.end.notified() => break,
+                () = self.over.notified() => break,
                 _ = trust.changed() => {}
                 () = sleep(nap) => {}
                 () = reached(&mut draining, Phase::Draining), if !last_requests => {
@@ -285,6 +279,11 @@ impl Session {
                     last_requests = true;
                 }
                 () = reached(&mut cut, Phase::Cut) => return,
+            }
+            if let Err(Stalled) =
+                self.open_requests.stop_slow_ones(&app.config.limits.pace, Instant::now().into_std())
+            {
+                return;
             }
             if let Err(refusal) = self.check_client() {
                 self.refuse(&refusal);
@@ -316,24 +315,24 @@ impl Session {
         // One second more: the last second is still good.
         let good_for = good_until.as_secs().saturating_sub(self.app().clock.now().as_secs()) + 1;
         let idle_at = self.idle_at();
-        // While a request is open: it may end right away, and the connection be idle from then on.
-        let idle_in = idle_at
-            .map_or(self.app().config.limits.idle_timeout, |at| at.saturating_duration_since(Instant::now()));
-        (Duration::from_secs(good_for).min(idle_in).min(LONGEST_NAP), idle_at)
+        let limits = &self.app().config.limits;
+        // A request may begin at any time, and its client be too slow from then on.
+        let longest = LONGEST_NAP.min(limits.pace.timeout);
+        let idle_in = idle_at.map_or(longest, |at| at.saturating_duration_since(Instant::now()));
+        (Duration::from_secs(good_for).min(idle_in).min(longest), idle_at)
     }
 
     /// When the connection will have been idle for too long; `None` while a request is open.
     fn idle_at(&self) -> Option<Instant> {
-        (self.open_requests.load(Ordering::Acquire) == 0).then(|| {
-            let quiet_since = Duration::from_millis(self.quiet_since_ms.load(Ordering::Relaxed));
-            self.started + quiet_since + self.app().config.limits.idle_timeout
-        })
+        Some(Instant::from_std(self.open_requests.quiet_since()?) + self.app().config.limits.idle_timeout)
     }
 
     /// The HTTP connection ended by itself.
     fn over(&self, result: hyper::Result<()>) {
         let Err(error) = result else { return };
-        if error.is_parse() {
+        if let Some(refusal) = flood(&error) {
+            self.refuse(&refusal);
+        } else if error.is_parse() {
             // The guard let it pass and hyper did not: an error of ours, so it is to be seen.
             let refusal = Refusal::MalformedRequest { detail: describe(&error).into() };
             self.refuse(&refusal);
@@ -360,7 +359,7 @@ where
     }
 }
 
-impl<I, S> Graceful for http2::Connection<I, S, TokioExecutor>
+impl<I, S> Graceful for http2::Connection<I, S, Streams>
 where
     I: hyper::rt::Read + hyper::rt::Write + Unpin,
     S: hyper::service::HttpService<Incoming, ResBody = RecordedBody>,

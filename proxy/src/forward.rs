@@ -27,7 +27,7 @@ use std::sync::Arc;
 use http::{Request, Response};
 use hyper::body::Incoming;
 
-pub use self::body::{Broken, Progress, ResponseBody};
+pub use self::body::{Broken, ResponseBody};
 pub use self::headers::Asker;
 pub use self::identity::IdentityHeaderValues;
 use self::resolver::Resolver;
@@ -36,6 +36,7 @@ use self::upstream::{Shared, Upstream};
 use crate::authorize::Permit;
 use crate::config::{Config, Invalid};
 use crate::metrics::Metrics;
+use crate::progress::Progress;
 use crate::refusal::Refusal;
 
 /// The name of the upstream of a configuration without routes.

@@ -3,6 +3,7 @@
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use bytes::Bytes;
 use http::{Method, StatusCode, Uri, Version};
@@ -13,8 +14,9 @@ use time::format_description::well_known::Rfc3339;
 use crate::access_log::{Http, Line};
 use crate::app::App;
 use crate::connection::Session;
-use crate::forward::{Broken, Progress, ResponseBody};
+use crate::forward::{Broken, ResponseBody};
 use crate::identify::LeafSummary;
+use crate::progress::{Progress, Turn};
 use crate::proxy_protocol::Origin;
 use crate::refusal::Refusal;
 use crate::routes::Route;
@@ -57,7 +59,7 @@ pub struct Record {
     session: Arc<Session>,
     /// The correlation id.
     pub id: String,
-    /// Its body.
+    /// Its bodies.
     pub progress: Arc<Progress>,
     method: Method,
     uri: Uri,
@@ -67,18 +69,19 @@ pub struct Record {
     status: Option<StatusCode>,
     refusal: Option<Refusal>,
     detail: Option<String>,
-    bytes_out: u64,
     /// Its head was refused before it was read: what stands for it is not to be shown.
     unread: bool,
 }
 
 impl Record {
-    /// Begins with the head of a request, which is the `number`th on its connection.
+    /// Begins with the head of a request, which is the `number`th on its connection. The connection knows of it until it is dropped.
     pub fn begin<B>(session: Arc<Session>, request: &http::Request<B>, number: u64) -> Self {
+        let progress = Arc::new(Progress::new(session.app().config.limits.body_bytes));
+        session.open_requests.begin(progress.clone());
         Self {
             id: format!("{}-{number}", session.id),
             session,
-            progress: Arc::default(),
+            progress,
             method: request.method().clone(),
             uri: request.uri().clone(),
             version: request.version(),
@@ -86,7 +89,6 @@ impl Record {
             status: None,
             refusal: None,
             detail: None,
-            bytes_out: 0,
             unread: false,
         }
     }
@@ -121,8 +123,14 @@ impl Record {
 
 impl Drop for Record {
     fn drop(&mut self) {
+        if self.refusal.is_none()
+            && let Some(refusal) = self.progress.stopped().cloned()
+        {
+            self.broken(refusal);
+        }
         let session = &self.session;
-        let seconds = self.progress.started().elapsed().as_secs_f64();
+        let now = Instant::now();
+        let seconds = now.saturating_duration_since(self.progress.started()).as_secs_f64();
         let metrics = &session.app().metrics;
         metrics.request(self.status);
         metrics.request_seconds.observe(seconds);
@@ -161,11 +169,14 @@ impl Drop for Record {
                 status: self.status.map_or(499, |status| status.as_u16()),
                 // To the microsecond.
                 duration_ms: (seconds * 1_000_000.0).round() / 1_000.0,
-                bytes_in: self.progress.bytes(),
-                bytes_out: self.bytes_out,
+                bytes_in: self.progress.upload.bytes(),
+                bytes_out: self.progress.download.bytes(),
             }),
         });
-        session.request_ended();
+        let (answered, limit) = (self.status.is_some(), session.app().config.limits.h2_resets);
+        if let Err(refusal) = session.open_requests.end(&self.progress, answered, limit, now) {
+            session.end(&refusal);
+        }
     }
 }
 
@@ -181,6 +192,7 @@ impl RecordedBody {
     pub fn new(body: ResponseBody, record: Record) -> Self {
         // A body of our own may never be asked for (HEAD), and is whole all the same.
         let whole = body.is_end_stream() || record.refusal.is_some();
+        record.progress.download.set(if body.is_end_stream() { Turn::Over } else { Turn::Upstreams });
         Self { body, record, whole }
     }
 }
@@ -195,17 +207,22 @@ impl Body for RecordedBody {
     ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         let this = self.get_mut();
         let polled = Pin::new(&mut this.body).poll_frame(context);
+        let download = &this.record.progress.download;
         match &polled {
             Poll::Ready(Some(Ok(frame))) => {
-                let bytes = frame.data_ref().map_or(0, Bytes::len);
-                this.record.bytes_out += u64::try_from(bytes).unwrap_or(u64::MAX);
+                download.add(frame.data_ref().map_or(0, Bytes::len));
+                download.set(Turn::Clients);
                 this.whole = this.whole || this.body.is_end_stream();
             }
             Poll::Ready(Some(Err(error))) => {
-                this.record.broken(error.refusal());
+                let stopped = this.record.progress.stopped().cloned();
+                this.record.broken(stopped.unwrap_or_else(|| error.refusal()));
             }
-            Poll::Ready(None) => this.whole = true,
-            Poll::Pending => {}
+            Poll::Ready(None) => {
+                download.set(Turn::Over);
+                this.whole = true;
+            }
+            Poll::Pending => download.set(Turn::Upstreams),
         }
         polled
     }

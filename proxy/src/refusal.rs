@@ -209,6 +209,40 @@ pub enum Refusal {
         /// `limits.header_timeout_ms`.
         after: Duration,
     },
+    /// The body is larger than allowed.
+    #[error("the request's body is over {limit} bytes, which is limits.body_bytes")]
+    BodyTooLarge {
+        /// The limit.
+        limit: u64,
+    },
+    /// The client was waited for, and its body hardly came.
+    #[error("{bytes} bytes of the request's body came in {} ms: limits.body_timeout_ms, limits.body_bytes_per_second", window.as_millis())]
+    BodyTooSlow {
+        /// In that time.
+        bytes: u64,
+        /// Between two looks.
+        window: Duration,
+    },
+    /// The response was there, and the client hardly took it.
+    #[error("the client took {bytes} bytes of the response in {} ms: limits.body_timeout_ms, limits.body_bytes_per_second", window.as_millis())]
+    ResponseTooSlow {
+        /// In that time.
+        bytes: u64,
+        /// Between two looks.
+        window: Duration,
+    },
+    /// Both sides might have spoken, and neither did.
+    #[error("neither side said anything for {} ms: limits.stream_idle_timeout_ms", after.as_millis())]
+    StreamIdle {
+        /// Since when, at least.
+        after: Duration,
+    },
+    /// Frames that cost us more than the client, and bring no request.
+    #[error("too much of something in HTTP/2: {detail}")]
+    Http2Flood {
+        /// Of what.
+        detail: String,
+    },
     /// CONNECT and TRACE are not for a proxy of this kind.
     #[error("the method {method} is not forwarded")]
     MethodRefused {

@@ -34,7 +34,7 @@ fn a_big_download_streams() -> Outcome {
 
 #[test]
 fn a_big_upload_streams() -> Outcome {
-    let stage = Stage::set()?;
+    let stage = Stage::set_with(|config| config.raw("limits.body_bytes", 0))?;
     assert_eq!(stage.curl("good", "/warm").call()?.status, 200);
     let before = peak_memory_bytes(stage.postern.process().id())?;
     let directory = files::temporary_directory()?;
@@ -123,7 +123,7 @@ fn responses_without_a_body_end_at_once() -> Outcome {
 
 #[test]
 fn an_answer_before_the_end_of_the_upload_comes_through() -> Outcome {
-    let stage = Stage::set()?;
+    let stage = Stage::set_with(|config| config.raw("limits.body_bytes", 0))?;
     let directory = files::temporary_directory()?;
     let file = directory.path().join("upload");
     files::write(&file, upload())?;

@@ -1,7 +1,7 @@
 //! The harness of the end-to-end tests: it starts the real binaries and speaks to them with real clients.
 //!
 //! A scenario usually needs one [`stage::Stage`] (certificates, a private API and a postern in front of it) and a client:
-//! [`curl`] for what a user would do, [`raw_tls`] for bytes no good client sends, [`http2`] for an open HTTP/2 connection.
+//! [`curl`] for what a user would do, [`raw_tls`] and [`raw_http2`] for bytes no good client sends, [`http2`] for an open HTTP/2 connection.
 
 pub mod access_log;
 pub mod binary;
@@ -22,6 +22,7 @@ pub mod private_api;
 pub mod proc;
 pub mod process;
 pub mod proxy_header;
+pub mod raw_http2;
 pub mod raw_tls;
 pub mod s3;
 pub mod s_client;

@@ -178,6 +178,15 @@ impl RawTls {
         Ok(response)
     }
 
+    /// Reads as many bytes as there is room for.
+    ///
+    /// # Errors
+    ///
+    /// When the connection ends before.
+    pub fn read_exact(&mut self, bytes: &mut [u8]) -> Result<(), Failure> {
+        Ok(self.0.read_exact(bytes)?)
+    }
+
     /// Waits for the first bytes of a response.
     ///
     /// # Errors
@@ -196,13 +205,11 @@ impl RawTls {
         let mut rest = Vec::new();
         match self.0.read_to_end(&mut rest) {
             Ok(_) => Ok(rest),
-            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
-                Err(Failure::Deadline {
-                    awaited: "the server to close the connection".to_owned(),
-                    limit: PATIENCE,
-                    context: format!("; it sent {:?}", String::from_utf8_lossy(&rest)),
-                })
-            }
+            Err(error) if is_timeout(&error) => Err(Failure::Deadline {
+                awaited: "the server to close the connection".to_owned(),
+                limit: PATIENCE,
+                context: format!("; it sent {:?}", String::from_utf8_lossy(&rest)),
+            }),
             Err(_) => Ok(rest),
         }
     }
@@ -219,6 +226,12 @@ impl RawTls {
             Err(error) => alert_of(&error).ok_or(Failure::Connection(error)),
         }
     }
+}
+
+/// Whether it is the patience that ended, not the connection.
+#[must_use]
+pub fn is_timeout(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
 }
 
 /// The alert inside an I/O error of rustls, if it is one.

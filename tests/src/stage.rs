@@ -5,6 +5,7 @@ use crate::curl::Curl;
 use crate::http2::Http2;
 use crate::pki::Pki;
 use crate::postern::{Config, Postern};
+use crate::raw_http2::RawHttp2;
 use crate::raw_tls::{RawTls, Version};
 use crate::upstream::Upstream;
 
@@ -59,6 +60,15 @@ impl Stage {
     /// When the handshake fails.
     pub fn connect(&self, client: &str, version: Version) -> Result<RawTls, Failure> {
         RawTls::connect(&self.pki, self.postern.address(), client, version)
+    }
+
+    /// An HTTP/2 connection for frames written by hand.
+    ///
+    /// # Errors
+    ///
+    /// When the handshake fails.
+    pub fn connect_raw_http2(&self, client: &str) -> Result<RawHttp2, Failure> {
+        RawHttp2::connect(&self.pki, self.postern.address(), client)
     }
 
     /// An HTTP/2 connection that stays open.

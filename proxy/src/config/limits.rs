@@ -25,8 +25,25 @@ pub struct Limits {
     pub header_bytes: usize,
     /// Header fields of a request.
     pub header_count: usize,
+    /// Bytes of a request's body; `u64::MAX` for any size.
+    pub body_bytes: u64,
+    /// How slow bodies may be.
+    pub pace: Pace,
     /// Streams that an HTTP/2 client may have open on one connection.
     pub h2_streams: u32,
+    /// Requests that an HTTP/2 client may give up on one connection before it has to be half of them.
+    pub h2_resets: u64,
+}
+
+/// How slow bodies may be.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Pace {
+    /// How long the client may be waited for while its bytes come, or go, at less than `bytes_per_second`.
+    pub timeout: Duration,
+    /// See `timeout`. With 0, any byte is enough.
+    pub bytes_per_second: u64,
+    /// How long both sides of a conversation may be silent: an upgraded connection, a response during its upload.
+    pub stream_idle_timeout: Duration,
 }
 
 impl Limits {
@@ -55,7 +72,17 @@ impl Limits {
             idle_timeout: limits.milliseconds("idle_timeout_ms", 120_000),
             header_bytes: limits.number("header_bytes", 16_384, 1_024..=262_144),
             header_count: limits.number("header_count", 100, 1..=1_000),
+            body_bytes: match limits.number("body_bytes", 10_485_760, 0..=u64::MAX >> 1) {
+                0 => u64::MAX,
+                bytes => bytes,
+            },
+            pace: Pace {
+                timeout: limits.milliseconds("body_timeout_ms", 30_000),
+                bytes_per_second: limits.number("body_bytes_per_second", 240, 0..=1_000_000_000),
+                stream_idle_timeout: limits.milliseconds("stream_idle_timeout_ms", 300_000),
+            },
             h2_streams: limits.number("h2_streams", 128, 1..=10_000),
+            h2_resets: limits.number("h2_resets", 200, 1..=1_000_000),
         }
     }
 }

@@ -2,14 +2,12 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
-
 use thiserror::Error;
 use tokio::time::{Sleep, sleep_until};
 
@@ -17,59 +15,8 @@ use super::describe;
 use super::ours::remove_from_trailers;
 use super::pool::Lease;
 use crate::config::IdentityHeaders;
+use crate::progress::{Progress, Turn};
 use crate::refusal::Refusal;
-
-/// How a request's body is coming along.
-#[derive(Debug)]
-pub struct Progress {
-    started: Instant,
-    bytes: AtomicU64,
-    /// Of the last frame, since `started`.
-    last_ms: AtomicU64,
-    ended: AtomicBool,
-}
-
-impl Default for Progress {
-    fn default() -> Self {
-        Self {
-            started: Instant::now(),
-            bytes: AtomicU64::new(0),
-            last_ms: AtomicU64::new(0),
-            ended: AtomicBool::new(false),
-        }
-    }
-}
-
-impl Progress {
-    /// Bytes of body received from the client so far.
-    pub fn bytes(&self) -> u64 {
-        self.bytes.load(Ordering::Relaxed)
-    }
-
-    /// Since when the request is here.
-    pub fn started(&self) -> Instant {
-        self.started
-    }
-
-    pub(super) fn touch(&self) {
-        let elapsed = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.last_ms.store(elapsed, Ordering::Relaxed);
-    }
-
-    /// Whether all of the body was read.
-    pub(super) fn body_ended(&self) -> bool {
-        self.ended.load(Ordering::Relaxed)
-    }
-
-    fn end(&self) {
-        self.ended.store(true, Ordering::Relaxed);
-    }
-
-    /// How long ago the last sign of life was.
-    pub(super) fn still_for(&self) -> Duration {
-        self.started.elapsed().saturating_sub(Duration::from_millis(self.last_ms.load(Ordering::Relaxed)))
-    }
-}
 
 /// A request's body on its way upstream.
 pub(super) struct RequestBody {
@@ -78,44 +25,78 @@ pub(super) struct RequestBody {
     progress: Arc<Progress>,
 }
 
+/// Why a request's body broke off.
+#[derive(Debug, Error)]
+pub(super) enum RequestBodyError {
+    /// Its client, or the way to it.
+    #[error(transparent)]
+    Client(#[from] hyper::Error),
+    /// We did: the progress knows why.
+    #[error("the request was stopped")]
+    Stopped,
+}
+
 impl RequestBody {
     pub(super) fn new(inner: Incoming, progress: Arc<Progress>, settings: Arc<IdentityHeaders>) -> Self {
         if inner.is_end_stream() {
-            progress.end();
+            progress.upload.set(Turn::Over);
         }
         Self { inner: Some((inner, settings)), progress }
     }
 
     /// No body.
     pub(super) fn empty(progress: Arc<Progress>) -> Self {
-        progress.end();
+        progress.upload.set(Turn::Over);
         Self { inner: None, progress }
     }
 }
 
+/// Counts what came.
+fn take_in(progress: &Progress, frame: &Frame<Bytes>) -> Result<(), RequestBodyError> {
+    progress.upload.add(frame.data_ref().map_or(0, Bytes::len));
+    progress.touch();
+    // What Content-Length said has been looked at; this is for bodies that do not say.
+    if progress.upload.bytes() > progress.body_limit {
+        progress.stop(Refusal::BodyTooLarge { limit: progress.body_limit });
+        return Err(RequestBodyError::Stopped);
+    }
+    Ok(())
+}
+
 impl Body for RequestBody {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = RequestBodyError;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, RequestBodyError>>> {
         let this = self.get_mut();
         let Some((inner, settings)) = &mut this.inner else { return Poll::Ready(None) };
-        let mut polled = Pin::new(&mut *inner).poll_frame(context);
-        if let Poll::Ready(Some(Ok(frame))) = &mut polled {
-            let bytes = frame.data_ref().map_or(0, Bytes::len);
-            this.progress.bytes.fetch_add(u64::try_from(bytes).unwrap_or(u64::MAX), Ordering::Relaxed);
-            this.progress.touch();
-            if let Some(trailers) = frame.trailers_mut() {
-                remove_from_trailers(trailers, settings);
+        let progress = &this.progress;
+        if progress.stopped().is_some() {
+            return Poll::Ready(Some(Err(RequestBodyError::Stopped)));
+        }
+        match Pin::new(&mut *inner).poll_frame(context) {
+            Poll::Ready(Some(Ok(mut frame))) => {
+                if let Some(trailers) = frame.trailers_mut() {
+                    remove_from_trailers(trailers, settings);
+                }
+                let taken = take_in(progress, &frame);
+                progress.upload.set(if inner.is_end_stream() { Turn::Over } else { Turn::Upstreams });
+                Poll::Ready(Some(taken.map(|()| frame)))
+            }
+            Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(error.into()))),
+            Poll::Ready(None) => {
+                progress.upload.set(Turn::Over);
+                Poll::Ready(None)
+            }
+            Poll::Pending => {
+                progress.upload.set(Turn::Clients);
+                progress.wake_when_stopped(context.waker());
+                Poll::Pending
             }
         }
-        if matches!(polled, Poll::Ready(None)) || inner.is_end_stream() {
-            this.progress.end();
-        }
-        polled
     }
 
     fn is_end_stream(&self) -> bool {

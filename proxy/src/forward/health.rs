@@ -17,6 +17,7 @@ use super::connector::Connector;
 use super::describe;
 use crate::config;
 use crate::metrics::UpstreamMetrics;
+use crate::progress::Progress;
 use crate::refusal::Refusal;
 
 /// How one upstream is checked.
@@ -68,7 +69,7 @@ impl Check {
         let mut connection = self.connector.connect(address).await?;
         let request = Request::get(http::Uri::from(self.settings.path.clone()))
             .header(HOST, self.host.clone())
-            .body(RequestBody::empty(Arc::default()))
+            .body(RequestBody::empty(Arc::new(Progress::new(0))))
             .map_err(|error| closed(&error))?;
         let response = connection.sender.send_request(request).await.map_err(|error| closed(&error))?;
         if response.status().is_success() {

@@ -8,7 +8,7 @@ use hyper::body::Incoming;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::addresses::Addresses;
-use super::body::{End, Progress, RequestBody, ResponseBody};
+use super::body::{End, RequestBody, ResponseBody};
 use super::breaker::{Admission, Breaker};
 use super::connector::Connector;
 use super::headers::{self, Asker};
@@ -19,6 +19,7 @@ use super::tls::{Trusted, TrustedBundles};
 use super::{describe, health};
 use crate::config;
 use crate::metrics::UpstreamMetrics;
+use crate::progress::{Progress, Turn};
 use crate::refusal::Refusal;
 use crate::routes::Routed;
 
@@ -204,6 +205,9 @@ impl Upstream {
                     return Err(refusal);
                 }
             };
+            if let Some(refusal) = progress.stopped() {
+                return Err(refusal.clone());
+            }
             let refusal = send_refusal(failed.error());
             // An upstream may close a connection that it has kept; one that is new shows that something is wrong.
             if lease.fresh && refusal.is_failed_upstream() {
@@ -242,7 +246,7 @@ impl Upstream {
         }
     }
 
-    /// Waits for the response's head, as long as the upload makes progress or `response_timeout` is not over.
+    /// Waits for the response's head: `response_timeout` from the last time that the upload moved, or that the client had to.
     async fn answer<T>(&self, sent: impl Future<Output = T>, progress: &Progress) -> Result<T, Refusal> {
         let limit = self.settings.response_timeout;
         tokio::pin!(sent);
@@ -253,12 +257,12 @@ impl Upstream {
                 return Ok(answer);
             }
             wait = limit.saturating_sub(progress.still_for());
-            if wait.is_zero() && progress.body_ended() {
-                return Err(Refusal::UpstreamTimeout { after: limit });
+            if progress.upload.turn() == Turn::Clients {
+                // How long that may take is not the upstream's affair: `limits.body_timeout_ms`.
+                wait = limit;
             }
             if wait.is_zero() {
-                let detail = format!("nothing of its body came for {} ms", limit.as_millis());
-                return Err(Refusal::RequestAborted { detail });
+                return Err(Refusal::UpstreamTimeout { after: limit });
             }
         }
     }

@@ -80,6 +80,14 @@ impl Refusal {
             Self::RequestAborted { .. } => {
                 ("request_aborted", StatusThenClose(StatusCode::BAD_REQUEST), INFO)
             }
+            Self::BodyTooLarge { .. } => {
+                ("body_too_large", StatusThenClose(StatusCode::PAYLOAD_TOO_LARGE), INFO)
+            }
+            Self::BodyTooSlow { .. } => ("body_too_slow", StatusThenClose(StatusCode::REQUEST_TIMEOUT), INFO),
+            // The answer is on its way already: there is no other.
+            Self::ResponseTooSlow { .. } => ("response_too_slow", Close, INFO),
+            Self::Http2Flood { .. } => ("http2_flood", Close, INFO),
+            Self::StreamIdle { .. } => ("stream_idle", Close, INFO),
             Self::MethodRefused { .. } => ("method_refused", Status(StatusCode::METHOD_NOT_ALLOWED), INFO),
             Self::AmbiguousPath { .. } => ("ambiguous_path", Status(StatusCode::BAD_REQUEST), INFO),
             Self::Misdirected { .. } => {
