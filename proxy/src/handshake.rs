@@ -15,9 +15,9 @@ use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::version::{TLS12, TLS13};
 use rustls::{DigitallySignedStruct, DistinguishedName, Error, ServerConfig, SignatureScheme};
 use rustls_pki_types::{CertificateDer, UnixTime};
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout_at};
 use tokio_rustls::server::TlsStream;
 use tokio_rustls::{LazyConfigAcceptor, TlsAcceptor};
 
@@ -34,9 +34,6 @@ const PLAIN_HTTP: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain
 
 /// RFC 6066 §3, RFC 8446 §6: the fatal alert `unrecognized_name`, in the clear because nothing has been agreed on.
 const UNRECOGNIZED_NAME: &[u8] = &[21, 3, 3, 0, 2, 2, 112];
-
-/// How long a refused client gets to read why.
-const LINGER: Duration = Duration::from_secs(1);
 
 /// A finished handshake.
 pub struct Secured {
@@ -59,7 +56,7 @@ pub enum Failed {
         refusal: Refusal,
         /// DER.
         leaf: Option<CertificateDer<'static>>,
-        /// The connection, on which the alert was sent and is still on its way: to be given to [`linger`].
+        /// The connection, on which the alert was sent and is still on its way: to be given to [`crate::lingering::close`].
         stream: Option<TcpStream>,
     },
 }
@@ -68,20 +65,6 @@ impl Failed {
     fn refused(refusal: Refusal, stream: impl Into<Option<TcpStream>>) -> Self {
         Self::Refused { refusal, leaf: None, stream: stream.into() }
     }
-}
-
-/// Closes a connection whose client may still be sending, and has not yet read why it was refused.
-///
-/// Unread bytes would turn the close into a reset, which takes the alert with it (an HTTP/2 client has sent its first
-/// request by then): so they are read, for a moment.
-pub async fn linger(mut stream: impl AsyncRead + AsyncWrite + Unpin) {
-    let read = async {
-        // A failure means that nobody is there any more.
-        let _ = stream.shutdown().await;
-        let mut unread = [0; 4096];
-        while stream.read(&mut unread).await.is_ok_and(|count| count > 0) {}
-    };
-    let _ = timeout(LINGER, read).await;
 }
 
 /// Shakes hands on `stream`, within `limit` from `began`. Takes one of `places` when the client begins.

@@ -10,7 +10,7 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
@@ -18,6 +18,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use self::head::{Framing, Head};
+use crate::lingering::poll_discard;
 use crate::refusal::Refusal;
 
 mod chunked;
@@ -84,7 +85,7 @@ pub struct Guarded<S> {
     held: BytesMut,
     /// Bytes that may pass and found no room in the reader's buffer.
     cleared: BytesMut,
-    /// Runs while a head is incomplete, and while the last response is on its way.
+    /// Runs while a head is incomplete.
     deadline: Option<Pin<Box<Sleep>>>,
     state: Reading,
 }
@@ -98,12 +99,7 @@ enum Reading {
     Nothing,
     /// Nothing, and hyper is to know: a body is broken.
     EndOfFile,
-    /// The end that the client gives, so that it has read our last words.
-    Shutdown,
 }
-
-/// How long a client gets to read the last response before its connection is dropped.
-const LINGER: Duration = Duration::from_secs(1);
 
 impl<S> Guarded<S> {
     /// Guards `inner`. The service asks `guard`.
@@ -184,20 +180,6 @@ impl<S> Guarded<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> Guarded<S> {
-    /// Reads and forgets until the client has no more to say.
-    fn poll_discard(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        let mut scrap = [0; 4096];
-        loop {
-            let mut buffer = ReadBuf::new(&mut scrap);
-            match ready!(Pin::new(&mut self.inner).poll_read(context, &mut buffer)) {
-                Ok(()) if !buffer.filled().is_empty() => {}
-                Ok(()) | Err(_) => return Poll::Ready(()),
-            }
-        }
-    }
-}
-
 impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
     fn poll_read(
         self: Pin<&mut Self>,
@@ -214,7 +196,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
                 return Poll::Ready(Ok(()));
             }
             if this.state != Reading::Requests {
-                return this.poll_discard(context).map(Ok);
+                return poll_discard(&mut this.inner, context).map(Ok);
             }
             let before = buffer.filled().len();
             match Pin::new(&mut this.inner).poll_read(context, buffer) {
@@ -258,17 +240,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
-        if this.state != Reading::Shutdown {
-            ready!(Pin::new(&mut this.inner).poll_shutdown(context))?;
-            this.state = Reading::Shutdown;
-            this.deadline = Some(Box::pin(sleep_until(Instant::now() + LINGER)));
-        }
-        // Bytes that nobody has read turn the close into a reset, which can overtake the response.
-        if this.poll_discard(context).is_ready() {
-            return Poll::Ready(Ok(()));
-        }
-        this.deadline.as_mut().map_or(Poll::Ready(()), |deadline| deadline.as_mut().poll(context)).map(Ok)
+        Pin::new(&mut self.get_mut().inner).poll_shutdown(context)
     }
 
     fn poll_write_vectored(

@@ -41,6 +41,7 @@ pub struct Metrics {
     /// `postern_draining`: 1 after SIGTERM.
     pub draining: IntGauge,
     handshakes: IntCounterVec,
+    retired: IntCounterVec,
     refusals: IntCounterVec,
     requests: [IntCounter; 5],
     requests_aborted: IntCounter,
@@ -66,6 +67,19 @@ pub enum HandshakeResult {
     Probe,
 }
 
+/// Why a connection ends that nobody is refused on, as the label `reason` says it.
+#[derive(Debug, Clone, Copy)]
+pub enum Retirement {
+    /// `limits.max_connection_age_ms`.
+    Age,
+    /// `limits.max_requests_per_connection`.
+    Requests,
+    /// `limits.idle_timeout_ms`.
+    Idle,
+    /// The process is on its way out.
+    Drain,
+}
+
 impl Metrics {
     /// Registers everything. Labels are those of `config`.
     ///
@@ -80,6 +94,12 @@ impl Metrics {
         let build = gauges(r, "postern_build_info", "Always 1; the label is the version.", "version")?;
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
         let handshakes = counters(r, "postern_handshakes_total", "Handshakes, by result.", "result")?;
+        let retired = counters(
+            r,
+            "postern_connections_retired_total",
+            "Connections that were told to end, or closed while idle, and not refused.",
+            "reason",
+        )?;
         let reloads = counters(
             r,
             "postern_reloads_total",
@@ -89,6 +109,9 @@ impl Metrics {
         // What an alert is to be set on must be there before it happens for the first time.
         for result in ["accepted", "refused", "probe"] {
             handshakes.with_label_values(&[result]);
+        }
+        for reason in ["age", "requests", "idle", "drain"] {
+            retired.with_label_values(&[reason]);
         }
         for result in ["applied", "kept_last_good"] {
             reloads.with_label_values(&[result]);
@@ -114,6 +137,7 @@ impl Metrics {
             )?,
             draining: gauge(r, "postern_draining", "1 after SIGTERM.")?,
             handshakes,
+            retired,
             refusals: counters(
                 r,
                 "postern_refusals_total",
@@ -156,6 +180,17 @@ impl Metrics {
             HandshakeResult::Probe => "probe",
         };
         self.handshakes.with_label_values(&[label]).inc();
+    }
+
+    /// Counts a connection that is to end, once.
+    pub fn retired(&self, why: Retirement) {
+        let label = match why {
+            Retirement::Age => "age",
+            Retirement::Requests => "requests",
+            Retirement::Idle => "idle",
+            Retirement::Drain => "drain",
+        };
+        self.retired.with_label_values(&[label]).inc();
     }
 
     /// Counts a refusal.

@@ -14,6 +14,8 @@ use crate::load::{Load, Tally};
 
 /// The proxy's core.
 const PROXY_CORE: &str = "0";
+/// For what is not measured in CPU time.
+pub(crate) const EVERY_CORE: &str = "0,1";
 /// Everybody else's.
 const OTHER_CORE: &str = "1";
 
@@ -75,7 +77,7 @@ pub(crate) fn stay_off_the_proxys_core() -> Result<(), Failure> {
     Ok(())
 }
 
-fn pinned(name: &'static str, core: &str) -> Result<Command, Failure> {
+pub(crate) fn pinned(name: &'static str, core: &str) -> Result<Command, Failure> {
     let path = binary::path(name)?;
     if cores() == 1 {
         return Ok(Command::new(path));

@@ -6,7 +6,9 @@
 
 mod arena;
 mod crl_cost;
+mod drain_soak;
 mod load;
+mod relay;
 mod report;
 mod run;
 
@@ -47,6 +49,19 @@ enum Command {
         #[command(flatten)]
         effort: Effort,
     },
+    /// SIGTERM under load, again and again: which requests are lost
+    DrainSoak(Rounds),
+}
+
+/// How often, and where to leave the figures.
+#[derive(Args, Clone)]
+pub(crate) struct Rounds {
+    /// How often the proxy is started, loaded and stopped
+    #[arg(long, default_value_t = 200)]
+    pub(crate) rounds: u32,
+    /// Also write the figures to this file, as JSON
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
 }
 
 /// How much to measure, and where to leave it.
@@ -82,6 +97,7 @@ fn measure(arguments: Arguments) -> Outcome {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     match arguments.command {
         Command::Run { modes, effort } => run::run(&runtime, &modes, &effort),
+        Command::DrainSoak(effort) => drain_soak::run(&runtime, &effort),
         Command::CrlCost { small, big, effort } => crl_cost::run(&runtime, [small, big], &effort),
     }
 }

@@ -27,6 +27,16 @@ fn the_cost_of_a_big_crl_is_a_ratio() -> Outcome {
     Ok(())
 }
 
+#[test]
+fn no_accepted_request_is_lost_when_the_proxy_stops_under_load() -> Outcome {
+    let figures = bench(&["drain-soak", "--rounds", "5"])?;
+    let total = &figures["total"];
+    assert_eq!((&total["rounds"], &total["lost"]), (&Value::from(5), &Value::from(0)), "{figures:#}");
+    assert_eq!(total["faults"].as_array().map(Vec::len), Some(0), "{figures:#}");
+    assert!(total["answered_after_the_signal"].as_u64() > Some(0), "{figures:#}");
+    Ok(())
+}
+
 fn bench(arguments: &[&str]) -> Result<Value, Failure> {
     let directory = files::temporary_directory()?;
     let json = directory.path().join("figures.json");

@@ -27,6 +27,7 @@ mod playground;
 mod proxy_protocol;
 mod reload;
 mod request_refusals;
+mod retirement;
 mod revocation;
 mod routes;
 mod servers;

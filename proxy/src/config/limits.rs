@@ -21,6 +21,14 @@ pub struct Limits {
     pub header_timeout: Duration,
     /// How long a connection may be open without a request.
     pub idle_timeout: Duration,
+    /// Requests on one connection; `u64::MAX` for any number.
+    pub max_requests_per_connection: u64,
+    /// How old a connection gets at most; `None` for any age.
+    pub max_connection_age: Option<Duration>,
+    /// How many hundredths of that age connections differ by.
+    pub connection_age_jitter: u32,
+    /// How long a connection that is to end may be idle and still bring a last request.
+    pub last_request: Duration,
     /// Bytes of a request's head.
     pub header_bytes: usize,
     /// Header fields of a request.
@@ -70,6 +78,18 @@ impl Limits {
             handshake_timeout: limits.milliseconds("handshake_timeout_ms", 10_000),
             header_timeout: limits.milliseconds("header_timeout_ms", 10_000),
             idle_timeout: limits.milliseconds("idle_timeout_ms", 120_000),
+            max_requests_per_connection: match limits.number(
+                "max_requests_per_connection",
+                0,
+                0..=u64::MAX >> 1,
+            ) {
+                0 => u64::MAX,
+                requests => requests,
+            },
+            max_connection_age: Some(limits.milliseconds_from("max_connection_age_ms", 3_600_000, 0))
+                .filter(|age| !age.is_zero()),
+            connection_age_jitter: limits.number("connection_age_jitter_percent", 10, 0..=100),
+            last_request: limits.milliseconds("last_request_ms", 5_000),
             header_bytes: limits.number("header_bytes", 16_384, 1_024..=262_144),
             header_count: limits.number("header_count", 100, 1..=1_000),
             body_bytes: match limits.number("body_bytes", 10_485_760, 0..=u64::MAX >> 1) {
@@ -84,5 +104,11 @@ impl Limits {
             h2_streams: limits.number("h2_streams", 128, 1..=10_000),
             h2_resets: limits.number("h2_resets", 200, 1..=1_000_000),
         }
+    }
+
+    /// How old one connection gets: the age at most, less a part of the jitter that `random` chooses.
+    pub fn lifetime(&self, random: u32) -> Option<Duration> {
+        let part = f64::from(self.connection_age_jitter) / 100.0 * f64::from(random) / f64::from(u32::MAX);
+        self.max_connection_age.map(|age| age.mul_f64(1.0 - part))
     }
 }

@@ -1,0 +1,176 @@
+//! The course of a connection whose client is known, and its end: the client's own, a refusal, its age, or the process's.
+//!
+//! A connection that only has to make room *retires*: nobody is refused, and nothing that is on its way is lost. HTTP/2 has
+//! GOAWAY for that. An HTTP/1.1 client learns it from its next response; if none is due, the connection is closed once it has been
+//! idle for `limits.last_request_ms`, so that a request that was sent just then still arrives.
+
+use std::pin::{Pin, pin};
+use std::sync::PoisonError;
+use std::time::Duration;
+
+use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
+use tokio::time::{Instant, sleep};
+
+use super::session::Session;
+use crate::drain::{Phase, reached};
+use crate::forward::describe;
+use crate::http2::Streams;
+use crate::http2_guard::flood;
+use crate::metrics::Retirement;
+use crate::open_requests::Stalled;
+use crate::record::RecordedBody;
+use crate::refusal::Refusal;
+
+/// What a connection that has to end gets to finish its last response.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// Wall clocks are set; a connection looks at its client again after this time, however far away its deadline seems.
+const LONGEST_NAP: Duration = Duration::from_secs(60);
+
+impl Session {
+    /// Drives the connection to its end.
+    pub(super) async fn drive<C: Graceful>(&self, connection: C) {
+        let app = self.app();
+        let mut connection = pin!(connection);
+        let mut trust = app.trust.subscribe();
+        // What changed since the handshake began is to be seen, too.
+        trust.mark_changed();
+        let (mut draining, mut cut) = (app.drain.subscribe(), app.drain.subscribe());
+        if app.drain.phase() != Phase::Serving {
+            // A load balancer sends new connections for a while: each gets an answer to its first request.
+            self.retire(Retirement::Drain);
+        }
+        let mut told = false;
+        loop {
+            // Before its first request a client would take it for a refusal, and come back.
+            if self.is_retiring() && self.has_begun() && !told {
+                connection.as_mut().retire();
+                told = true;
+            }
+            let (nap, idle_at) = self.nap();
+            tokio::select! {
+                biased;
+                over = connection.as_mut() => return self.over(over),
+                () = self.over.notified() => break,
+                () = self.retired.notified() => {}
+                () = self.begun.notified(), if self.is_retiring() && !told => {}
+                _ = trust.changed() => {}
+                () = sleep(nap) => {}
+                () = reached(&mut draining, Phase::Draining), if !self.is_retiring() => {
+                    self.retire(Retirement::Drain);
+                }
+                () = reached(&mut cut, Phase::Cut) => return,
+            }
+            let now = Instant::now();
+            if let Err(Stalled) = self.open_requests.stop_slow_ones(&app.config.limits.pace, now.into_std()) {
+                return;
+            }
+            if let Err(refusal) = self.check_client() {
+                self.refuse(&refusal);
+                break;
+            }
+            if idle_at.is_some_and(|idle_at| idle_at <= now) && self.idle_at() == idle_at {
+                self.retire(Retirement::Idle);
+                break;
+            }
+            if self.old_at.is_some_and(|old_at| old_at <= now) {
+                self.retire(Retirement::Age);
+            }
+        }
+        connection.as_mut().end();
+        tokio::select! {
+            over = connection => self.over(over),
+            () = sleep(LAST_WORDS) => {}
+        }
+    }
+
+    /// Whether the client is still good, now.
+    fn check_client(&self) -> Result<(), Refusal> {
+        let app = self.app();
+        self.client
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .check(&app.trust.current(), app.clock.now())
+    }
+
+    /// How long nothing can happen, if nothing is said; and when the connection has been idle for too long.
+    fn nap(&self) -> (Duration, Option<Instant>) {
+        let good_until = self.client.lock().unwrap_or_else(PoisonError::into_inner).good_until();
+        // One second more: the last second is still good.
+        let good_for = good_until.as_secs().saturating_sub(self.app().clock.now().as_secs()) + 1;
+        let idle_at = self.idle_at();
+        // A request may begin at any time, and its client be too slow from then on; or end, and leave the connection idle.
+        let longest = LONGEST_NAP.min(self.app().config.limits.pace.timeout).min(self.longest_idle());
+        let until = |at: Option<Instant>| {
+            at.map_or(longest, |at| at.saturating_duration_since(Instant::now()).min(longest))
+        };
+        let old_at = self.old_at.filter(|_| !self.is_retiring());
+        (Duration::from_secs(good_for).min(until(idle_at)).min(until(old_at)), idle_at)
+    }
+
+    /// When the connection will have been idle for too long; `None` while a request is open.
+    fn idle_at(&self) -> Option<Instant> {
+        Some(Instant::from_std(self.open_requests.quiet_since()?) + self.longest_idle())
+    }
+
+    fn longest_idle(&self) -> Duration {
+        let limits = &self.app().config.limits;
+        if self.is_retiring() { limits.last_request.min(limits.idle_timeout) } else { limits.idle_timeout }
+    }
+
+    /// The HTTP connection ended by itself.
+    fn over(&self, result: hyper::Result<()>) {
+        let Err(error) = result else { return };
+        if let Some(refusal) = flood(&error) {
+            self.refuse(&refusal);
+        } else if error.is_parse() {
+            // The guard let it pass and hyper did not: an error of ours, so it is to be seen.
+            let refusal = Refusal::MalformedRequest { detail: describe(&error).into() };
+            self.refuse(&refusal);
+        } else {
+            tracing::debug!(connection = self.id, error = describe(&error), "connection ended");
+        }
+    }
+}
+
+/// An HTTP server connection of either version.
+pub(super) trait Graceful: Future<Output = hyper::Result<()>> {
+    /// Tells the client to send its next requests elsewhere; those on their way are answered.
+    fn retire(self: Pin<&mut Self>);
+
+    /// No new requests; those in flight finish.
+    fn end(self: Pin<&mut Self>);
+}
+
+impl<I, S> Graceful for http1::Connection<I, S>
+where
+    I: hyper::rt::Read + hyper::rt::Write + Unpin,
+    S: hyper::service::HttpService<Incoming, ResBody = RecordedBody>,
+    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    fn retire(self: Pin<&mut Self>) {
+        // The next response says it.
+    }
+
+    fn end(self: Pin<&mut Self>) {
+        self.graceful_shutdown();
+    }
+}
+
+impl<I, S> Graceful for http2::Connection<I, S, Streams>
+where
+    I: hyper::rt::Read + hyper::rt::Write + Unpin,
+    S: hyper::service::HttpService<Incoming, ResBody = RecordedBody>,
+    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    S::Future: Send + 'static,
+{
+    fn retire(self: Pin<&mut Self>) {
+        // RFC 9113 §6.8: first without a last stream, then, a round trip later, with it.
+        self.graceful_shutdown();
+    }
+
+    fn end(self: Pin<&mut Self>) {
+        self.graceful_shutdown();
+    }
+}

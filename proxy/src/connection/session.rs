@@ -1,0 +1,188 @@
+//! A connection whose client is known, and the answer to each of its requests.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use http::header::{CONNECTION, HeaderValue};
+use http::{Request, Response, StatusCode, Version};
+use hyper::body::Incoming;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::Worker;
+use crate::app::App;
+use crate::authorize::Client;
+use crate::forward::{Asker, IdentityHeaderValues, ResponseBody};
+use crate::http1_guard::Guard;
+use crate::identify::ClientIdentity;
+use crate::metrics::Retirement;
+use crate::open_requests::OpenRequests;
+use crate::problem;
+use crate::record::{Record, RecordedBody, refuse_connection};
+use crate::refusal::Refusal;
+
+/// A connection whose client is known.
+pub struct Session {
+    worker: Arc<Worker>,
+    /// Joins the log lines of this connection.
+    pub id: String,
+    /// Who the client is.
+    pub identity: ClientIdentity,
+    /// The number of the server that it is on.
+    pub server: usize,
+    /// `1.2` or `1.3`.
+    pub tls: &'static str,
+    pub(super) client: Mutex<Client>,
+    identity_headers: IdentityHeaderValues,
+    pub(super) guard: Guard,
+    requests: AtomicU64,
+    /// Those that are being answered.
+    pub open_requests: OpenRequests,
+    /// Set off by the first request.
+    pub(super) begun: Notify,
+    /// Set off by a refusal after which the connection cannot go on.
+    pub(super) over: Notify,
+    /// The connection is to end, and its client is to hear of it first.
+    retiring: AtomicBool,
+    /// Set off by the last request that the connection may carry.
+    pub(super) retired: Notify,
+    /// When the connection is old.
+    pub(super) old_at: Option<Instant>,
+}
+
+impl Session {
+    /// The session of a client that was just identified.
+    pub(super) fn new(
+        worker: Arc<Worker>,
+        id: String,
+        identity: ClientIdentity,
+        server: usize,
+        tls: &'static str,
+        client: Client,
+        identity_headers: IdentityHeaderValues,
+    ) -> Self {
+        let (now, lifetime) = (Instant::now(), worker.app.config.limits.lifetime(random()));
+        Self {
+            worker,
+            id,
+            identity,
+            server,
+            tls,
+            client: Mutex::new(client),
+            identity_headers,
+            guard: Guard::default(),
+            requests: AtomicU64::new(0),
+            open_requests: OpenRequests::new(now.into_std()),
+            begun: Notify::new(),
+            over: Notify::new(),
+            retiring: AtomicBool::new(false),
+            retired: Notify::new(),
+            old_at: lifetime.and_then(|lifetime| now.checked_add(lifetime)),
+        }
+    }
+
+    /// What all connections share.
+    pub fn app(&self) -> &App {
+        &self.worker.app
+    }
+
+    /// Answers one request.
+    pub(super) async fn answer(
+        self: Arc<Self>,
+        request: Request<Incoming>,
+    ) -> Result<Response<RecordedBody>, hyper::Error> {
+        let number = self.requests.fetch_add(1, Ordering::Relaxed) + 1;
+        if number == 1 {
+            self.begun.notify_one();
+        }
+        if number == self.app().config.limits.max_requests_per_connection {
+            self.retire(Retirement::Requests);
+            self.retired.notify_one();
+        }
+        let mut record = Record::begin(self.clone(), &request, number);
+        let version = request.version();
+        let answer = match self.guard.take_refusal() {
+            Some(refusal) => {
+                record.unread();
+                Err(refusal)
+            }
+            None => self.forward(request, &mut record).await,
+        };
+        let mut response = match answer {
+            Ok(response) => {
+                record.answered(response.status());
+                response
+            }
+            Err(refusal) => {
+                let response = problem::response(&refusal, &record.id, version);
+                if refusal.ends_connection(version) {
+                    self.over.notify_one();
+                }
+                record.refused(refusal);
+                response
+            }
+        };
+        // RFC 9112 §9.6: after this response nothing more is read, so the client has to know. HTTP/2 has GOAWAY.
+        if self.is_retiring()
+            && version != Version::HTTP_2
+            && response.status() != StatusCode::SWITCHING_PROTOCOLS
+        {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        Ok(response.map(|body| RecordedBody::new(body, record)))
+    }
+
+    /// Phases 4 and 5.
+    async fn forward(
+        &self,
+        request: Request<Incoming>,
+        record: &mut Record,
+    ) -> Result<Response<ResponseBody>, Refusal> {
+        let app = self.app();
+        let permit = {
+            let mut client = self.client.lock().unwrap_or_else(PoisonError::into_inner);
+            let (limits, trust) = (&app.config.limits, app.trust.current());
+            client.authorize(&request, limits, &app.routes, &trust, app.clock.now())?
+        };
+        record.routed(permit.routed().route);
+        let asker = Asker { identity: &self.identity_headers, request_id: &record.id };
+        self.worker.forwarder.forward(permit, request, asker, &record.progress).await
+    }
+
+    /// Whether there has been a request.
+    pub(super) fn has_begun(&self) -> bool {
+        self.requests.load(Ordering::Relaxed) > 0
+    }
+
+    /// From now on responses ask the client to go elsewhere.
+    pub(super) fn retire(&self, why: Retirement) {
+        if !self.retiring.swap(true, Ordering::Relaxed) {
+            self.app().metrics.retired(why);
+        }
+    }
+
+    /// Whether the connection is to end.
+    pub(super) fn is_retiring(&self) -> bool {
+        self.retiring.load(Ordering::Relaxed)
+    }
+
+    /// Writes down that the connection ends for `refusal`, outside of a request.
+    pub(super) fn refuse(&self, refusal: &Refusal) {
+        let ClientIdentity { leaf, origin, .. } = &self.identity;
+        refuse_connection(self.app(), &self.id, origin, leaf.as_ref(), refusal);
+    }
+
+    /// Ends the connection for `refusal`.
+    pub fn end(&self, refusal: &Refusal) {
+        self.refuse(refusal);
+        self.over.notify_one();
+    }
+}
+
+/// Spreads what would otherwise happen to many connections at the same time.
+fn random() -> u32 {
+    let mut bytes = [0; 4];
+    // Without random numbers nothing is spread, and there has been no handshake.
+    let _ = aws_lc_rs::rand::fill(&mut bytes);
+    u32::from_le_bytes(bytes)
+}
