@@ -13,7 +13,7 @@ use tokio::runtime::Runtime;
 use crate::load::{Load, Tally};
 
 /// The proxy's core.
-const PROXY_CORE: &str = "0";
+pub(crate) const PROXY_CORE: &str = "0";
 /// For what is not measured in CPU time.
 pub(crate) const EVERY_CORE: &str = "0,1";
 /// Everybody else's.

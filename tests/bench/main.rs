@@ -6,6 +6,7 @@
 
 mod arena;
 mod crl_cost;
+mod crowd;
 mod drain_soak;
 mod load;
 mod relay;
@@ -51,6 +52,8 @@ enum Command {
     },
     /// SIGTERM under load, again and again: which requests are lost
     DrainSoak(Rounds),
+    /// What other clients feel of thousands of idle connections and hundreds of slow ones
+    Crowd(crowd::Crowd),
 }
 
 /// How often, and where to leave the figures.
@@ -97,6 +100,7 @@ fn measure(arguments: Arguments) -> Outcome {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     match arguments.command {
         Command::Run { modes, effort } => run::run(&runtime, &modes, &effort),
+        Command::Crowd(crowd) => crowd::run(&runtime, &crowd),
         Command::DrainSoak(effort) => drain_soak::run(&runtime, &effort),
         Command::CrlCost { small, big, effort } => crl_cost::run(&runtime, [small, big], &effort),
     }

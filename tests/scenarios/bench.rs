@@ -37,6 +37,18 @@ fn no_accepted_request_is_lost_when_the_proxy_stops_under_load() -> Outcome {
     Ok(())
 }
 
+#[test]
+fn a_crowd_of_idle_and_slow_clients_leaves_the_others_served() -> Outcome {
+    let figures = bench(&["crowd", "--idle", "200", "--slow", "20", "--requests", "50"])?;
+    assert_eq!((&figures["idle"], &figures["slow"]), (&Value::from(200), &Value::from(40)), "{figures:#}");
+    for kind in ["kept", "new"] {
+        let beside = figures["beside"][kind]["p99"].as_f64();
+        // Busy machines stretch a millisecond; a client that has to wait for a slow one waits for seconds.
+        assert!(beside > Some(0.0) && beside < Some(1_000.0), "{kind}: {figures:#}");
+    }
+    Ok(())
+}
+
 fn bench(arguments: &[&str]) -> Result<Value, Failure> {
     let directory = files::temporary_directory()?;
     let json = directory.path().join("figures.json");

@@ -28,11 +28,24 @@ pub fn cpu_time(pid: u32) -> Result<Duration, Failure> {
 ///
 /// When the process has ended.
 pub fn peak_memory_bytes(pid: u32) -> Result<u64, Failure> {
+    status_bytes(pid, "VmHWM:")
+}
+
+fn status_bytes(pid: u32, name: &str) -> Result<u64, Failure> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let field = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let field = status.lines().find_map(|line| line.strip_prefix(name));
     let kib =
         field.and_then(|rest| rest.trim().strip_suffix(" kB")).and_then(|number| number.parse::<u64>().ok());
-    kib.map(|kib| kib * 1024).ok_or_else(|| Failure::Missing(format!("VmHWM of process {pid}")))
+    kib.map(|kib| kib * 1024).ok_or_else(|| Failure::Missing(format!("{name} of process {pid}")))
+}
+
+/// The physical memory that a process uses now, in bytes.
+///
+/// # Errors
+///
+/// When the process has ended.
+pub fn memory_bytes(pid: u32) -> Result<u64, Failure> {
+    status_bytes(pid, "VmRSS:")
 }
 
 /// The processes that a process has started and that still run.
