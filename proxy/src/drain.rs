@@ -4,6 +4,9 @@
 //! SIGTERM ─ readiness fails ─ accept_ms: new connections still served ─ listeners close ─ last connection ends ─ exit 0
 //!             └ open connections: GOAWAY / Connection: close                         └ deadline_ms: the rest is cut
 //! ```
+//!
+//! An idle HTTP/1.1 connection has no response to be told in: it is closed after `limits.last_request_ms`, and a request that
+//! comes before that is answered.
 
 use tokio::sync::watch;
 
