@@ -206,5 +206,17 @@ fn an_address_that_cannot_be_read_here_is_refused_by_name() -> Outcome {
         assert!(stderr.contains(&format!("{address}: ")) && stderr.contains(said), "{stderr}");
         assert!(stderr.contains(way_out), "{stderr}");
     }
+    let (crl, issuer) = (publisher.pki.path("crl/intermediate.crl"), publisher.issuer());
+    let (crl, issuer) = (crl.display().to_string(), issuer.display().to_string());
+    for (more, said) in [
+        (&["--out", "s3://bucket/ca.crlx"][..], "s3://bucket/ca.crlx: this crl-tool was built without"),
+        (&["--out", "http://example.com/ca.crlx"], "an address that crl-tool does not write to"),
+        (&["--out", "x.crlx", "--json", "s3://bucket/ca.json"], "only indexes are written to addresses"),
+        (&["--out", "x.crlx", "--sign-key-kms", "alias/index"], "was built without AWS KMS"),
+    ] {
+        let refused = crl_tool(&[&["build", "--crl", &crl, "--issuer", &issuer][..], more].concat(), None)?;
+        assert_eq!(refused.code(), 2, "{more:?}");
+        assert!(refused.stderr.contains(said), "{more:?}: {}", refused.stderr);
+    }
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 mod access_log;
 mod admin;
+mod aws_publish;
 mod aws_sources;
 mod bench;
 mod bodies;

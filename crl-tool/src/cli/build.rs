@@ -21,7 +21,10 @@ use std::process::ExitCode;
 /// sign CRLs, and the signature are checked. Whatever RFC 5280 forbids is refused, with the byte where it is. The index
 /// replaces an older one at once and only as a whole; on a failure, the older one stays.
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES, group(ArgGroup::new("proof").args(["issuer", "issuer_acm_pca"]).required(true).multiple(true)))]
+#[command(
+    after_help = EXAMPLES,
+    group(ArgGroup::new("proof").args(["issuer", "issuer_acm_pca"]).required(true).multiple(true)),
+)]
 pub(crate) struct Build {
     /// The CRL, DER or PEM: a file, or the address where the CA publishes it
     #[arg(long, value_name = "FILE")]
@@ -30,7 +33,7 @@ pub(crate) struct Build {
     #[command(flatten)]
     issuers: Issuers,
 
-    /// The index to write
+    /// The index to write; in S3 (s3://BUCKET/KEY), only in place of an older CRL's
     #[arg(long, value_name = "FILE.crlx")]
     out: PathBuf,
 
@@ -61,14 +64,14 @@ Exit codes: 0 built, 2 failed (nothing was replaced).";
 impl Build {
     pub(crate) fn run(self, style: Style) -> Result<ExitCode, Failure> {
         self.refuse_shared_streams()?;
-        let signer = self.sign.signer()?;
+        let signer = self.sign.signer(&self.transfer)?;
         let issuers = self.issuers.read(&self.transfer)?;
         if self.sidecar && !same_file(&self.crl, &Index::crl_beside(&self.out)) {
             let beside = Index::crl_beside(&self.out).display().to_string();
             let message = format!("--sidecar: {} is not {beside}", self.crl.display());
             return Err(Failure::new(message, "put the CRL beside the index and pass it from there"));
         }
-        let out = Output::create(&self.out)?;
+        let out = Output::create_index(&self.out, &self.transfer)?;
         let cache = self.json.as_deref().map(Output::create).transpose()?;
 
         let progress = Progress::of_file(&self.crl, style);

@@ -5,6 +5,7 @@ use super::transfer::{self, Transfer};
 use crl_tool::{Draft, Index, Input, PublicKey};
 use std::fs::File;
 use std::io::{self, BufRead, Read, Seek, SeekFrom, Write};
+use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 
 /// The most bytes of a file with certificates or keys.
@@ -117,10 +118,25 @@ pub(crate) fn whole(path: &Path, transfer: &Transfer) -> Result<Vec<u8>, Failure
 pub(crate) enum Output {
     File(PathBuf, Draft),
     Copied(PathBuf, File, Box<dyn Write>),
+    /// An index for an address, and how it gets there.
+    Sent(PathBuf, File, Transfer),
 }
 
 impl Output {
+    /// As [`Output::create`], for an index, which can also go to an address.
+    pub(crate) fn create_index(path: &Path, transfer: &Transfer) -> Result<Output, Failure> {
+        if is_standard(path) || !transfer::is_address(path) {
+            return Output::create(path);
+        }
+        let file = tempfile::tempfile().map_err(Failure::io("make a temporary file for", path))?;
+        Ok(Output::Sent(path.to_owned(), file, *transfer))
+    }
+
     pub(crate) fn create(path: &Path) -> Result<Output, Failure> {
+        if transfer::is_address(path) {
+            let message = format!("{}: only indexes are written to addresses", transfer::name(path));
+            return Err(Failure::new(message, "write to a file, and copy that with the `aws` command"));
+        }
         if is_standard(path) {
             return copied(path, Box::new(io::stdout()));
         }
@@ -143,6 +159,7 @@ impl Output {
         match self {
             Output::File(_, draft) => draft.file(),
             Output::Copied(_, file, _) => file,
+            Output::Sent(_, file, _) => file,
         }
     }
 
@@ -154,6 +171,11 @@ impl Output {
                 let copied = copied.and_then(|_bytes| out.flush());
                 let shown = if is_standard(&path) { Path::new("standard output") } else { &path };
                 copied.map_err(Failure::io("write", shown))
+            }
+            Output::Sent(path, file, transfer) => {
+                // A file without a name, so that nothing is left of it, has one here, by which it can be read again.
+                let file = format!("/proc/self/fd/{}", file.as_raw_fd());
+                transfer.publish(&path, Path::new(&file))
             }
         }
     }

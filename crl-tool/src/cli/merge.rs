@@ -19,7 +19,10 @@ use std::process::ExitCode;
 /// least the number that the delta builds on and less than its own. What the delta removes (removeFromCRL) is not revoked
 /// any more. The index has the delta's number and dates, and both signed CRLs in it, so that `crl-tool verify` proves it.
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES, group(ArgGroup::new("proof").args(["issuer", "issuer_acm_pca"]).required(true).multiple(true)))]
+#[command(
+    after_help = EXAMPLES,
+    group(ArgGroup::new("proof").args(["issuer", "issuer_acm_pca"]).required(true).multiple(true)),
+)]
 pub(crate) struct Merge {
     /// The complete CRL (DER or PEM), or an index of it; a delta that the index has already is replaced
     #[arg(long, value_name = "FILE")]
@@ -32,7 +35,7 @@ pub(crate) struct Merge {
     #[command(flatten)]
     issuers: Issuers,
 
-    /// The index to write
+    /// The index to write; in S3 (s3://BUCKET/KEY), only in place of an older CRL's
     #[arg(long, value_name = "FILE.crlx")]
     out: PathBuf,
 
@@ -56,7 +59,7 @@ impl Merge {
         if inputs.filter(|path| is_standard(path)).count() > 1 {
             return Err(Failure::new("`-` twice for one stream", "name files for all but one of them"));
         }
-        let signer = self.sign.signer()?;
+        let signer = self.sign.signer(&self.transfer)?;
         let issuers = self.issuers.read(&self.transfer)?;
         let base = match Either::open(&self.base, &self.transfer, &[])? {
             Either::Crl(input) => input,
@@ -66,7 +69,7 @@ impl Merge {
             }
         };
         let delta = file::crl(&self.delta, &self.transfer)?;
-        let out = Output::create(&self.out)?;
+        let out = Output::create_index(&self.out, &self.transfer)?;
         let progress = Progress::of_file(&self.base, style);
         Build::new(&issuers)
             .watched(progress.watch())

@@ -2,10 +2,11 @@
 
 use super::failure::Failure;
 use super::file::{Output, is_standard};
+use super::inspect;
 use super::issuers::Issuers;
+use super::signer::{self, SignWith};
 use super::style::Style;
 use super::transfer::Transfer;
-use super::{inspect, signer};
 use clap::{ArgGroup, Args};
 use std::fs::File;
 use std::io;
@@ -17,7 +18,11 @@ use std::process::ExitCode;
 /// The index is proved first, as `crl-tool verify` does: who signs vouches for it. A signature that it has already is
 /// replaced. The proxy takes signed indexes only where `revocation.require_signature_by` lists public keys.
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES, group(ArgGroup::new("proof").args(["issuer", "issuer_acm_pca"]).required(true).multiple(true)))]
+#[command(
+    after_help = EXAMPLES,
+    group(ArgGroup::new("proof").args(["issuer", "issuer_acm_pca"]).required(true).multiple(true)),
+    group(ArgGroup::new("key").args(["sign_key", "sign_key_kms"]).required(true)),
+)]
 pub(crate) struct Sign {
     /// The index
     #[arg(value_name = "FILE.crlx")]
@@ -29,9 +34,8 @@ pub(crate) struct Sign {
     #[command(flatten)]
     transfer: Transfer,
 
-    /// The private key: P-256, P-384 or Ed25519, as PEM (PKCS#8 or SEC1)
-    #[arg(long, value_name = "KEY.pem")]
-    sign_key: PathBuf,
+    #[command(flatten)]
+    sign: SignWith,
 
     /// The file to write; by default the index itself, replaced as a whole
     #[arg(long, value_name = "FILE.crlx")]
@@ -52,14 +56,14 @@ impl Sign {
         if is_standard(&self.file) {
             return Err(Failure::new("`-`: cannot sign a stream", "name the file of the index"));
         }
-        let signer = signer::private_key(&self.sign_key)?;
+        let signer = self.sign.signer(&self.transfer)?;
         let issuers = self.issuers.read(&self.transfer)?;
         let mut source = File::open(&self.file).map_err(Failure::io("read", &self.file))?;
-        let out = Output::create(path)?;
+        let out = Output::create_index(path, &self.transfer)?;
         io::copy(&mut source, &mut out.file()).map_err(Failure::io("write", path))?;
         // What is proved is the copy, so that nothing else can be signed.
         signer::finish(out.file(), &self.file, None)?.verify_by(&issuers)?;
-        let index = signer::finish(out.file(), &self.file, Some(signer.as_ref()))?;
+        let index = signer::finish(out.file(), &self.file, signer.as_deref())?;
         out.publish()?;
         if !is_standard(path) {
             let key = index.signed_by().map(|key| inspect::hexadecimal(&key)).unwrap_or_default();

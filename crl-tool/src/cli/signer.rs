@@ -15,17 +15,26 @@ pub(super) struct SignWith {
     /// same bytes each time
     #[arg(long, value_name = "KEY.pem")]
     sign_key: Option<PathBuf>,
+
+    /// Sign the index with this key of AWS KMS, given by its id, alias or ARN: ECC_NIST_P256, ECC_NIST_P384 or
+    /// ECC_NIST_EDWARDS25519
+    #[arg(long, value_name = "KEY-ID", conflicts_with = "sign_key")]
+    sign_key_kms: Option<String>,
 }
 
 impl SignWith {
     /// The signer, if one was asked for. Get it before the work: a key may be missing.
-    pub(super) fn signer(&self) -> Result<Option<Box<dyn Signer>>, Failure> {
-        self.sign_key.as_deref().map(private_key).transpose()
+    pub(super) fn signer(&self, transfer: &Transfer) -> Result<Option<Box<dyn Signer>>, Failure> {
+        match (&self.sign_key, &self.sign_key_kms) {
+            (Some(path), _) => private_key(path).map(Some),
+            (None, Some(id)) => transfer.kms_key(id).map(Some),
+            (None, None) => Ok(None),
+        }
     }
 }
 
 /// The private key at `path`.
-pub(super) fn private_key(path: &Path) -> Result<Box<dyn Signer>, Failure> {
+fn private_key(path: &Path) -> Result<Box<dyn Signer>, Failure> {
     // A private key that is elsewhere is none: there is no way to fetch it that keeps it private.
     let content = std::fs::read(path).map_err(Failure::io("read", path))?;
     let key = SigningKey::from_file_content(&content).map_err(refused(path))?;

@@ -3,7 +3,7 @@
 use super::failure::Failure;
 use clap::Args;
 use clap::value_parser;
-use crl_tool::{Location, MAX_CRL_BYTES, Terms};
+use crl_tool::{Location, MAX_CRL_BYTES, Signer, Terms};
 use std::io::Read;
 use std::path::Path;
 use std::time::Duration;
@@ -57,6 +57,22 @@ impl Transfer {
             .map_err(|fault| Failure::download(arn, &fault))
     }
 
+    /// Sends the index in the file `index` to the address `path`.
+    pub(crate) fn publish(&self, path: &Path, index: &Path) -> Result<(), Failure> {
+        let failure = |message: String, hint| Failure::new(format!("{}: {message}", name(path)), hint);
+        let location = Location::named_by(path).map_err(|fault| failure(fault.to_string(), fault.hint()))?;
+        let Some(location) = location else {
+            return Err(failure("no address".to_owned(), "pass s3://BUCKET/KEY"));
+        };
+        let published = location.publish(index, &self.terms(self.times(AS_INDEX), true));
+        published.map_err(|fault| failure(fault.to_string(), fault.hint()))
+    }
+
+    /// A key of AWS KMS.
+    pub(crate) fn kms_key(&self, id: &str) -> Result<Box<dyn Signer>, Failure> {
+        crl_tool::kms_key(id, &self.terms(0, true)).map_err(|fault| Failure::download(id, &fault))
+    }
+
     fn start(
         &self,
         path: &Path,
@@ -72,6 +88,11 @@ impl Transfer {
         let (timeout, s3_path_style) = (Duration::from_secs(self.timeout), self.s3_path_style);
         Terms { max_bytes, timeout, authenticated, s3_path_style }
     }
+}
+
+/// Whether `path` is no file's, but an address, be it one of use or not.
+pub(crate) fn is_address(path: &Path) -> bool {
+    !matches!(Location::named_by(path), Ok(None))
 }
 
 /// What stands for an input in errors and answers: an address without secrets, or the path.

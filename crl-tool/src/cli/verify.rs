@@ -19,7 +19,10 @@ use std::process::ExitCode;
 /// every serial what that CRL says. With --require-signature-by alone, an index is as good as the word of that key's
 /// holder, and its CRL is not proved again.
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES, group(ArgGroup::new("proof").args(["issuer", "issuer_acm_pca", "require_signature_by"]).required(true).multiple(true)))]
+#[command(
+    after_help = EXAMPLES,
+    group(ArgGroup::new("proof").args(["issuer", "issuer_acm_pca", "require_signature_by"]).required(true).multiple(true)),
+)]
 pub(crate) struct Verify {
     /// The CRL (DER or PEM) or the index
     #[arg(value_name = "FILE")]

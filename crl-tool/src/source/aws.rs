@@ -1,9 +1,13 @@
 //! AWS: the SDK with the configuration of the environment, and the one runtime that its calls run on.
 
+mod kms;
 mod private_ca;
+mod publish;
 mod s3;
 
+pub(super) use kms::KmsKey;
 pub(super) use private_ca::certificate;
+pub(super) use publish::publish;
 pub(super) use s3::open;
 
 use super::Terms;

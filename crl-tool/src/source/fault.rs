@@ -92,6 +92,9 @@ pub enum DownloadFault {
         /// AWS's explanation.
         message: String,
     },
+    /// A key of another kind.
+    #[error("a KMS key that cannot sign indexes")]
+    KmsKey,
     /// AWS was not reached, or was not asked for want of something.
     #[error("cannot ask AWS: {0}")]
     AwsCall(String),
@@ -137,6 +140,9 @@ impl DownloadFault {
             DownloadFault::NoRegion => "set AWS_REGION, or a region in the profile that AWS_PROFILE names",
             DownloadFault::Aws { .. } => {
                 "check the bucket and key or the ARN, AWS_PROFILE and AWS_REGION, and what these credentials may do"
+            }
+            DownloadFault::KmsKey => {
+                "make one for SIGN_VERIFY with the spec ECC_NIST_P256, ECC_NIST_P384 or ECC_NIST_EDWARDS25519"
             }
             DownloadFault::AwsCall(_) => {
                 "check the credentials (`aws sts get-caller-identity`), AWS_REGION and AWS_ENDPOINT_URL"

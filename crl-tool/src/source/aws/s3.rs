@@ -8,6 +8,11 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::primitives::ByteStream;
 use bytes::Bytes;
 use std::io::{self, Read};
+use std::path::Path;
+use std::sync::Arc;
+
+/// S3's name for an object that is not there.
+pub(super) const ABSENT: &str = "NoSuchKey";
 
 /// Asks for an object; it is read as it comes.
 pub(in super::super) fn open(
@@ -15,23 +20,58 @@ pub(in super::super) fn open(
     key: &str,
     terms: &Terms,
 ) -> Result<impl Read + use<>, DownloadFault> {
-    let session = Session::start(terms, None)?;
-    let client = client(&session, terms);
-    let object =
-        session.wait(client.get_object().bucket(bucket).key(key).send())?.map_err(|error| fault(&error))?;
-    let announced = object.content_length.and_then(|length| u64::try_from(length).ok());
-    let body = Body { session, stream: object.body, chunk: Vec::new().into() };
-    Counted::new(body, announced, terms.max_bytes)
+    Ok(Bucket::of(bucket, terms)?.get(key)?.body)
 }
 
-fn client(session: &Session, terms: &Terms) -> Client {
-    let config = aws_sdk_s3::config::Builder::from(&session.config).force_path_style(terms.s3_path_style);
-    Client::from_conf(config.build())
+/// A bucket, for a few calls.
+pub(super) struct Bucket<'a> {
+    name: &'a str,
+    client: Client,
+    session: Arc<Session>,
+    max_bytes: u64,
 }
 
-/// An object on its way: at most one chunk of it is here.
-struct Body {
-    session: Session,
+/// An object on its way.
+pub(super) struct Object {
+    /// S3's name for this content at this key.
+    pub(super) etag: String,
+    pub(super) body: Counted<Body>,
+}
+
+impl<'a> Bucket<'a> {
+    pub(super) fn of(name: &'a str, terms: &Terms) -> Result<Bucket<'a>, DownloadFault> {
+        let session = Arc::new(Session::start(terms, None)?);
+        let config =
+            aws_sdk_s3::config::Builder::from(&session.config).force_path_style(terms.s3_path_style).build();
+        Ok(Bucket { name, client: Client::from_conf(config), session, max_bytes: terms.max_bytes })
+    }
+
+    /// Asks for an object.
+    pub(super) fn get(&self, key: &str) -> Result<Object, DownloadFault> {
+        let call = self.client.get_object().bucket(self.name).key(key).send();
+        let object = self.session.wait(call)?.map_err(|error| fault(&error))?;
+        let announced = object.content_length.and_then(|length| u64::try_from(length).ok());
+        let body = Body { session: self.session.clone(), stream: object.body, chunk: Bytes::new() };
+        let body = Counted::new(body, announced, self.max_bytes)?;
+        Ok(Object { etag: object.e_tag.unwrap_or_default(), body })
+    }
+
+    /// Puts a file in the place of the object with this ETag, or of none.
+    pub(super) fn replace(&self, key: &str, etag: Option<&str>, file: &Path) -> Result<(), DownloadFault> {
+        let content = self.session.wait(ByteStream::from_path(file))?;
+        let content = content.map_err(|error| DownloadFault::Broken(chain(&error)))?;
+        let put = self.client.put_object().bucket(self.name).key(key).body(content);
+        let put = match etag {
+            Some(etag) => put.if_match(etag),
+            None => put.if_none_match("*"),
+        };
+        self.session.wait(put.send())?.map_err(|error| fault(&error)).map(|_| ())
+    }
+}
+
+/// The content of an object: at most one chunk of it is here.
+pub(super) struct Body {
+    session: Arc<Session>,
     stream: ByteStream,
     chunk: Bytes,
 }
