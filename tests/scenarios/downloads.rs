@@ -89,8 +89,11 @@ fn a_crl_is_built_from_what_a_ca_publishes() -> Outcome {
 fn every_command_reads_from_an_address() -> Outcome {
     let publisher = Publisher::new()?;
     let index = files::read(&publisher.pki.path("crl/intermediate.crlx"))?;
-    let web =
-        Web::start(&[("/crl", Answer::file(&publisher.crl)), ("/index", Answer::chunked(&index, true))])?;
+    let web = Web::start(&[
+        ("/crl", Answer::file(&publisher.crl)),
+        ("/index", Answer::chunked(&index, true)),
+        ("/page", Answer::file(b"<html>It works!</html>")),
+    ])?;
     let (crl, index) = (web.url("/crl"), web.url("/index"));
     let issuer = publisher.issuer().display().to_string();
     let client = publisher.pki.path("clients/revoked.pem").display().to_string();
@@ -104,6 +107,14 @@ fn every_command_reads_from_an_address() -> Outcome {
     ] {
         let finished = crl_tool(arguments, None)?;
         assert_eq!(finished.code(), code, "{arguments:?}: {}", finished.stderr);
+        // Another file than the command wants, at an address with a secret in it, which nobody gets to see.
+        let other = format!("{}?secret", web.url("/page"));
+        let swapped = |&it: &&str| if it == index || it == crl { other.clone() } else { it.to_owned() };
+        let arguments: Vec<String> = arguments.iter().map(swapped).collect();
+        let finished = crl_tool(&arguments, None)?;
+        assert_eq!(finished.code(), 2, "{arguments:?}: {}", finished.stdout);
+        assert!(finished.stderr.contains("/page?...: "), "{arguments:?}: {}", finished.stderr);
+        assert!(!finished.stderr.contains("secret"), "{arguments:?}: {}", finished.stderr);
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use super::issuers::Issuers;
 use super::progress::Progress;
 use super::signer::{self, SignWith};
 use super::style::Style;
-use super::transfer::Transfer;
+use super::transfer::{self, Transfer};
 use clap::{ArgGroup, Args};
 use crl_tool::Index;
 use std::fs::File;
@@ -68,7 +68,7 @@ impl Build {
         let issuers = self.issuers.read(&self.transfer)?;
         if self.sidecar && !same_file(&self.crl, &Index::crl_beside(&self.out)) {
             let beside = Index::crl_beside(&self.out).display().to_string();
-            let message = format!("--sidecar: {} is not {beside}", self.crl.display());
+            let message = format!("--sidecar: {} is not {beside}", transfer::name(&self.crl));
             return Err(Failure::new(message, "put the CRL beside the index and pass it from there"));
         }
         let out = Output::create_index(&self.out, &self.transfer)?;

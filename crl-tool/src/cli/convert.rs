@@ -5,7 +5,7 @@ use super::file::{self, Output, is_standard};
 use super::progress::Progress;
 use super::signer::SignedBy;
 use super::style::Style;
-use super::transfer::Transfer;
+use super::transfer::{self, Transfer};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use clap::{Args, ValueEnum};
@@ -112,7 +112,7 @@ impl Convert {
 
     /// The CRL that was asked for.
     fn crl(&self, index: &Index) -> Result<Box<dyn Read>, Failure> {
-        let shown = self.file.display();
+        let shown = transfer::name(&self.file);
         match (self.part, index.delta_crl()) {
             (None, Some(_)) => Err(Failure::new(
                 format!("{shown}: two CRLs, a complete one and a delta"),

@@ -5,7 +5,7 @@ use super::file;
 use super::inspect::rfc3339;
 use super::signer::SignedBy;
 use super::style::Style;
-use super::transfer::Transfer;
+use super::transfer::{self, Transfer};
 use clap::Args;
 use crl_tool::{Gap, Index, Lookup as Answer, Reason, Serial, Subject};
 use serde_json::json;
@@ -172,7 +172,7 @@ fn by_serial(indexes: &[Index], serial: &Serial) -> Result<Answer, Failure> {
 /// The certificate at `path`, which must be of the indexes' issuer.
 fn subject(path: &Path, indexes: &[Index], transfer: &Transfer) -> Result<Subject, Failure> {
     let content = file::whole(path, transfer)?;
-    let refused = |message: String, hint| Failure::new(format!("{}: {message}", path.display()), hint);
+    let refused = |message: String, hint| Failure::new(format!("{}: {message}", transfer::name(path)), hint);
     let subject = Subject::from_file_content(&content)
         .map_err(|error| refused(error.to_string(), "pass a certificate as PEM or DER"))?;
     // A serial number means nothing without its issuer.

@@ -7,7 +7,7 @@ use super::issuers::Issuers;
 use super::progress::Progress;
 use super::signer::{self, SignWith};
 use super::style::Style;
-use super::transfer::Transfer;
+use super::transfer::{self, Transfer};
 use clap::{ArgGroup, Args};
 use crl_tool::{Build, Input};
 use std::path::PathBuf;
@@ -65,7 +65,7 @@ impl Merge {
             Either::Crl(input) => input,
             Either::Index(index) => {
                 let crl = index.crl().map_err(Failure::io("read", &self.base))?;
-                Input::from_reader(&self.base.display().to_string(), crl)
+                Input::from_reader(&transfer::name(&self.base), crl)
             }
         };
         let delta = file::crl(&self.delta, &self.transfer)?;

@@ -11,7 +11,7 @@ use std::path::Path;
 /// The largest object that one request can write.
 const MAX_OBJECT_BYTES: u64 = 5 << 30;
 /// How often others may come first.
-const ATTEMPTS: u32 = 5;
+const ATTEMPTS: u32 = 8;
 /// What S3 answers when they did: the object is another one now, is being written, or is gone.
 const OTHERS_FIRST: [&str; 3] = ["PreconditionFailed", "ConditionalRequestConflict", ABSENT];
 
