@@ -1,6 +1,8 @@
 //! The configuration: TOML and environment in, one checked [`Config`] out, or everything that is wrong at once.
 
+mod addressing;
 mod admin;
+mod conflicts;
 mod drain;
 mod environment;
 mod fields;
@@ -8,6 +10,7 @@ mod file;
 mod host;
 mod identity_headers;
 mod limits;
+mod lines;
 mod listen;
 mod log;
 mod proxy_protocol;
@@ -35,6 +38,7 @@ pub use self::identity_headers::{
     AlbMode, Forwarding, IdentityHeaders, Names, RequestId, SubjectHeader, Trace, XfccElement,
 };
 pub use self::limits::{Limits, Pace};
+pub use self::lines::Lines;
 pub use self::listen::Listen;
 pub use self::log::{Log, LogFormat};
 pub use self::proxy_protocol::{ProxyProtocol, ProxyVersions, Untrusted};
@@ -115,6 +119,7 @@ impl Config {
         let config = Self::read(&mut fields.root());
         let (found, known) = fields.finish();
         problems.extend(found);
+        problems.extend(conflicts::find(&config.servers, &config.routes));
         if problems.is_empty() { Ok((config, known)) } else { Err(problems) }
     }
 
@@ -227,16 +232,5 @@ mod tests {
         let slip = [("POSTERN_LIMITS__HEADER_CONT".to_owned(), "7".to_owned())];
         let problems = Config::from_document(LEAST.parse().unwrap(), slip, Path::new("")).unwrap_err();
         assert_eq!(problems[0].hint, "did you mean limits.header_count?");
-    }
-
-    #[test]
-    fn host_and_server_name_follow_from_the_address() {
-        let text = LEAST.replace("host = \"abcde12345.execute-api.eu-west-1.amazonaws.com\"", "");
-        let config = load(&text).unwrap().0;
-        assert!(config.upstreams[0].host.to_str().unwrap().starts_with("vpce-0123"));
-        assert_eq!(config.upstreams[0].server_name.to_str(), config.upstreams[0].host.to_str().unwrap());
-
-        let config = load(&text.replace(":443", ":8443")).unwrap().0;
-        assert!(config.upstreams[0].host.to_str().unwrap().ends_with(":8443"));
     }
 }

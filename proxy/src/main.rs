@@ -8,7 +8,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use http::Request;
 use postern::app::{Failure, check, run};
 use postern::clock::{Clock, parse_rfc3339};
-use postern::config::{Config, File, Log, LogFormat};
+use postern::config::{Config, File, Invalid, Lines, Log, LogFormat};
 use postern::explain::{Case, explain};
 use postern::health::{Question, ask};
 use postern::metrics::Metrics;
@@ -88,6 +88,17 @@ enum Command {
     },
 }
 
+impl Command {
+    fn config(&self) -> &Path {
+        match self {
+            Self::Run { config, .. }
+            | Self::Explain { config, .. }
+            | Self::Check { config }
+            | Self::Health { config, .. } => config,
+        }
+    }
+}
+
 #[derive(Clone, Copy, ValueEnum)]
 enum Format {
     /// For people
@@ -97,7 +108,9 @@ enum Format {
 }
 
 fn main() -> ExitCode {
-    let outcome = match Arguments::parse().command {
+    let command = Arguments::parse().command;
+    let file = command.config().to_owned();
+    let outcome = match command {
         Command::Run { config, log_format } => serve(&config, log_format),
         Command::Check { config } => verify(&config),
         Command::Health { config, ask, timeout_ms } => {
@@ -117,8 +130,12 @@ fn main() -> ExitCode {
     };
     let mut out = std::io::stderr();
     if let Failure::Invalid(problems) = &failure {
-        for problem in problems {
-            say(&mut out, &format!("{}: {}\n  hint: {}", problem.key, problem.problem, problem.hint));
+        let lines = Lines::of_file(&file);
+        let mut placed: Vec<_> = problems.iter().map(|problem| (lines.find(&problem.key), problem)).collect();
+        placed.sort_by_key(|(line, _)| *line);
+        for (line, Invalid { key, problem, hint }) in placed {
+            let line = line.map(|line| format!("line {line}: ")).unwrap_or_default();
+            say(&mut out, &format!("{line}{key}: {problem}\n  hint: {hint}"));
         }
     }
     say(&mut out, &format!("postern: {failure}"));

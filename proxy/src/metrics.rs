@@ -43,8 +43,9 @@ pub struct Metrics {
     handshakes: IntCounterVec,
     retired: IntCounterVec,
     refusals: IntCounterVec,
-    requests: [IntCounter; 5],
-    requests_aborted: IntCounter,
+    requests: ByClass,
+    /// By number of the route; none without `[[route]]`.
+    routes: Vec<ByClass>,
     reloads: IntCounterVec,
     crl_age: IntGaugeVec,
     crl_next_update: IntGaugeVec,
@@ -54,6 +55,23 @@ pub struct Metrics {
     upstreams: Upstreams,
     /// The label of each server, by number.
     servers: Vec<String>,
+}
+
+/// Requests by the class of their answer, found without a look into a table of labels.
+struct ByClass {
+    classes: [IntCounter; 5],
+    aborted: IntCounter,
+}
+
+impl ByClass {
+    fn new(counter: impl Fn(&str) -> IntCounter) -> Self {
+        Self { classes: ["1xx", "2xx", "3xx", "4xx", "5xx"].map(&counter), aborted: counter("aborted") }
+    }
+
+    fn count(&self, status: Option<StatusCode>) {
+        let class = status.and_then(|status| usize::from(status.as_u16() / 100).checked_sub(1));
+        class.and_then(|class| self.classes.get(class)).unwrap_or(&self.aborted).inc();
+    }
 }
 
 /// How a handshake went, as the label `result` says it.
@@ -89,6 +107,11 @@ impl Metrics {
     pub fn new(config: &Config) -> Result<Self> {
         let registry = Registry::new();
         let r = &registry;
+        let names = config.routes.iter().filter_map(|route| route.name.as_deref());
+        let help = "Requests that took a route, by class of status.";
+        let by_route =
+            IntCounterVec::new(Opts::new("postern_route_requests_total", help), &["route", "class"])?;
+        r.register(Box::new(by_route.clone()))?;
         let requests =
             counters(r, "postern_requests_total", "Requests answered, by class of status.", "class")?;
         let build = gauges(r, "postern_build_info", "Always 1; the label is the version.", "version")?;
@@ -144,8 +167,10 @@ impl Metrics {
                 "Refused connections and requests, by reason.",
                 "reason",
             )?,
-            requests_aborted: requests.with_label_values(&["aborted"]),
-            requests: ["1xx", "2xx", "3xx", "4xx", "5xx"].map(|class| requests.with_label_values(&[class])),
+            requests: ByClass::new(|class| requests.with_label_values(&[class])),
+            routes: names
+                .map(|name| ByClass::new(|class| by_route.with_label_values(&[name, class])))
+                .collect(),
             reloads,
             crl_age: gauges(r, "postern_crl_age_seconds", "Time since the CRL's thisUpdate.", "issuer")?,
             crl_next_update: gauges(
@@ -198,10 +223,12 @@ impl Metrics {
         self.refusals.with_label_values(&[refusal.label()]).inc();
     }
 
-    /// Counts a request by the class of its answer; `None` when the client did not wait for one.
-    pub fn request(&self, status: Option<StatusCode>) {
-        let class = status.map(|status| usize::from(status.as_u16() / 100).saturating_sub(1));
-        class.and_then(|class| self.requests.get(class)).unwrap_or(&self.requests_aborted).inc();
+    /// Counts a request that is over, and that took `route`. `None` as status: the client did not wait for an answer.
+    pub fn request(&self, status: Option<StatusCode>, route: Option<usize>) {
+        self.requests.count(status);
+        if let Some(route) = route.and_then(|number| self.routes.get(number)) {
+            route.count(status);
+        }
     }
 
     /// Those of the upstream `name`, a name from the configuration.

@@ -132,7 +132,7 @@ impl Drop for Record {
         let now = Instant::now();
         let seconds = now.saturating_duration_since(self.progress.started()).as_secs_f64();
         let metrics = &session.app().metrics;
-        metrics.request(self.status);
+        metrics.request(self.status, self.route);
         metrics.request_seconds.observe(seconds);
         if self.status.is_none() {
             self.detail = Some("the client went away before the answer".to_owned());

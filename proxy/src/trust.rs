@@ -86,6 +86,21 @@ impl Trust {
     }
 }
 
+impl Trust {
+    /// The hosts of routes for which every connection is refused.
+    fn unreachable(&self, config: &Config) -> Vec<Invalid> {
+        let mut problems = Vec::new();
+        for route in &config.routes {
+            for host in route.hosts.iter().filter(|host| self.server_for(Some(&host.example())).is_none()) {
+                let problem = format!("{host} is never reached: no server has that name");
+                let hint = "name it in a [[server]], or set tls.unknown_names = \"default\"";
+                problems.push(Invalid::new(format!("{}.hosts", route.key), problem, hint));
+            }
+        }
+        problems
+    }
+}
+
 /// What clients of the server of that number are verified against, read from the files that `config` names.
 ///
 /// # Errors
@@ -126,6 +141,10 @@ impl TrustStore {
     pub fn load(config: &Config, clock: Clock) -> Result<Self, Vec<Invalid>> {
         match Trust::read(config, None, &clock) {
             (Some(trust), problems) if problems.is_empty() => {
+                let unreachable = trust.unreachable(config);
+                if !unreachable.is_empty() {
+                    return Err(unreachable);
+                }
                 let (changed, _) = watch::channel(trust.generation);
                 Ok(Self { current: ArcSwap::from_pointee(trust), changed, clock })
             }

@@ -147,6 +147,82 @@ fn the_environment_overrides_the_file() -> Outcome {
     Ok(())
 }
 
+#[test]
+fn what_contradicts_something_else_is_named_with_its_line() -> Outcome {
+    let pki = Pki::make()?;
+    let file = |name: &str| pki.path(name).display().to_string();
+    let server = |names: &str, certificate: &str, more: &str| {
+        format!(
+            "[[server]]\nnames = {names}\ncertificate = {:?}\nprivate_key = {:?}\n[server.client_auth]\n{more}\n",
+            file(&format!("{certificate}.pem")),
+            file(&format!("{certificate}.key"))
+        )
+    };
+    let bundle = format!("trust_bundle = {:?}", file("root.pem"));
+    let cases = [
+        (
+            "[[route]]\nname = 'a'\npath_prefix = '/x'\n[[route]]\nname = 'a'\npath_prefix = '/x/'\n".to_owned(),
+            vec!["route[2].name: route[1] has that name", "route[2]: never reached: all of it is taken by route[1]"],
+        ),
+        (
+            "[[route]]\nname = 'a'\nmethods = ['GET']\nhosts = ['a.example']\n\
+             [[route]]\nname = 'b'\nmethods = ['PUT', 'GET']\nhosts = ['A.example']\n"
+                .to_owned(),
+            vec!["route[2]: ambiguous: some of it is taken by route[1] (GET, a.example)"],
+        ),
+        (
+            "[[route]]\nname = 'a'\npath_prefix = '/a/../b'\nmethods = ['get']\nhosts = ['a b']\npath_prefx = 'c'\n".to_owned(),
+            vec![
+                "route[1].path_prefix: cannot be matched: a dot segment",
+                "route[1].methods: \"get\" does not fit",
+                "route[1].hosts: \"a b\" is no name",
+                "route[1].path_prefx: unknown key",
+                "did you mean route.path_prefix?",
+            ],
+        ),
+        (
+            "[[route]]\nname = 'a'\ndanger_allow_anonymous = true\n".to_owned(),
+            vec!["route[1].danger_allow_anonymous: has no effect"],
+        ),
+        (
+            server("['localhost']", "server", "mode = 'off'"),
+            vec!["server[1].client_auth.mode: \"off\", and no route"],
+        ),
+        (
+            server("['localhost', 'LOCALHOST']", "server", &bundle) + &server("['localhost']", "server", &bundle),
+            vec!["server[1].names: \"LOCALHOST\" is there twice", "server[2].names: localhost is a name of server[1], too"],
+        ),
+        (
+            server("['api.example.com']", "server", &bundle) + &server("['localhost']", "upstream", "mode = 'optional'"),
+            vec!["server[2].client_auth.trust_bundle: missing"],
+        ),
+        (
+            server("['api.example.com']", "server", &bundle),
+            vec!["server[1].certificate: ", "server.pem: is not for api.example.com"],
+        ),
+        ("[route]\nname = 'a'\n".to_owned(), vec!["route: not a list of tables", "begin each with [[route]]"]),
+    ];
+    for (toml, expected) in cases {
+        let checked = postern::check(&config(&pki).list(&toml))?;
+        assert_eq!(checked.code(), 1, "{toml}");
+        for words in expected {
+            assert!(checked.stderr.contains(words), "{words} in\n{}", checked.stderr);
+        }
+        assert!(checked.stderr.starts_with("line "), "{}", checked.stderr);
+    }
+    let hosts = "[[route]]\nname = 'a'\nhosts = ['localhost', 'elsewhere.example', '*.example.com']\n";
+    let checked = postern::check(&config(&pki).text("tls.unknown_names", "refuse").list(hosts))?;
+    for host in ["elsewhere.example", "*.example.com"] {
+        assert!(
+            checked.stderr.contains(&format!("route[1].hosts: {host} is never reached")),
+            "{}",
+            checked.stderr
+        );
+    }
+    assert!(!checked.stderr.contains("localhost is never"), "{}", checked.stderr);
+    Ok(())
+}
+
 fn config(pki: &Pki) -> Config {
     Config::new(pki, ([127, 0, 0, 1], 9).into())
 }

@@ -1,6 +1,7 @@
 //! One module a behaviour; each test starts its own processes on free ports.
 
 mod access_log;
+mod addressing;
 mod admin;
 mod aws_publish;
 mod aws_sources;

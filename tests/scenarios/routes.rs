@@ -69,7 +69,11 @@ fn what_no_route_takes_is_refused_by_name() -> Outcome {
             assert_eq!(stage.postern.requested(path)?.expect_text("reason")?, reason);
         }
     }
-    assert_eq!(stage.postern.metrics()?.sum("postern_refusals_total", &[("reason", "no_route")]), 6.0);
+    assert_eq!(stage.curl("good", "/plain").call()?.status, 200);
+    let metrics = stage.postern.metrics()?;
+    assert_eq!(metrics.sum("postern_refusals_total", &[("reason", "no_route")]), 6.0);
+    assert_eq!(metrics.sum("postern_route_requests_total", &[("route", "plain"), ("class", "2xx")]), 1.0);
+    assert_eq!(metrics.sum("postern_route_requests_total", &[]), 1.0, "the rest took no route");
     Ok(())
 }
 

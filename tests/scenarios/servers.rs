@@ -17,8 +17,11 @@ struct Servers {
     _upstream: Upstream,
 }
 
+/// For everybody.
+const PUBLIC: &str = "[[route]]\nname = 'public'\npath_prefix = '/public'\ndanger_allow_anonymous = true\n";
+
 /// Whom `*.open.example` lets in is for the scenario to say.
-fn servers(open_mode: &str, more: &str) -> Result<Servers, Failure> {
+fn servers(open_mode: &str) -> Result<Servers, Failure> {
     let ours = Pki::make()?;
     let partner = Pki::make_with(&[
         "--san",
@@ -45,10 +48,9 @@ fn servers(open_mode: &str, more: &str) -> Result<Servers, Failure> {
         .list(&server("['*.open.example']", open_mode, if open_mode == "off" { "" } else { &bundle }))
         .list(
             "[[route]]\nname = 'all'\n\
-             [[route]]\nname = 'public'\npath_prefix = '/public'\ndanger_allow_anonymous = true\n\
              [[route]]\nname = 'partners'\nhosts = ['partner.example']\npath_prefix = '/deals'\n",
         )
-        .list(more);
+        .list(if open_mode == "required" { "" } else { PUBLIC });
     Ok(Servers { postern: Postern::start(&config)?, ours, partner, config, _upstream: upstream })
 }
 
@@ -75,7 +77,7 @@ impl Servers {
 
 #[test]
 fn every_server_has_its_certificate_and_its_clients() -> Outcome {
-    let servers = servers("required", "")?;
+    let servers = servers("required")?;
     for protocol in ["--http1.1", "--http2"] {
         for (name, client, status) in [
             ("localhost", (&servers.ours, "good"), 200),
@@ -104,7 +106,7 @@ fn every_server_has_its_certificate_and_its_clients() -> Outcome {
 
 #[test]
 fn another_host_on_a_connection_is_misdirected() -> Outcome {
-    let servers = servers("optional", "")?;
+    let servers = servers("optional")?;
     for protocol in ["--http1.1", "--http2"] {
         for (name, host, status) in [
             ("partner.example", "partner.example:8443", 200),
@@ -142,7 +144,7 @@ fn another_host_on_a_connection_is_misdirected() -> Outcome {
 
 #[test]
 fn a_host_has_routes_that_others_have_not() -> Outcome {
-    let servers = servers("required", "")?;
+    let servers = servers("required")?;
     assert_eq!(servers.good("partner.example", "/deals/1")?.status, 200);
     assert_eq!(servers.good("x.open.example", "/deals/1")?.status, 200);
     for (name, route) in [("partner.example", "partners"), ("*.open.example", "all")] {
@@ -156,7 +158,7 @@ fn a_host_has_routes_that_others_have_not() -> Outcome {
 #[test]
 fn who_needs_no_certificate_reaches_only_routes_that_say_so() -> Outcome {
     for mode in ["optional", "off"] {
-        let servers = servers(mode, "")?;
+        let servers = servers(mode)?;
         for protocol in ["--http1.1", "--http2"] {
             let call = |path: &str| servers.curl("x.open.example", None, path).arg(protocol).call();
             let echo = call("/public/x")?.echo()?;
@@ -189,7 +191,7 @@ fn who_needs_no_certificate_reaches_only_routes_that_say_so() -> Outcome {
 
 #[test]
 fn an_optional_certificate_has_to_be_good() -> Outcome {
-    let servers = servers("optional", "")?;
+    let servers = servers("optional")?;
     let spoofed = servers
         .curl("x.open.example", None, "/public/x")
         .header("Client-Cert: :AAAA:")
@@ -213,7 +215,7 @@ fn unknown_names_meet_the_default_server_or_nobody() -> Outcome {
     let client = |servers: &Servers, name: &str| {
         s_client(&servers.ours, servers.postern.address(), Some("good"), &["-servername", name, "-brief"])
     };
-    let lenient = servers("required", "")?;
+    let lenient = servers("required")?;
     assert!(client(&lenient, "elsewhere.example")?.stderr.contains("CONNECTION ESTABLISHED"));
     let config = lenient.config.clone().text("tls.unknown_names", "refuse");
     let strict = Servers { postern: Postern::start(&config)?, ..lenient };
@@ -229,7 +231,7 @@ fn unknown_names_meet_the_default_server_or_nobody() -> Outcome {
 
 #[test]
 fn one_servers_files_are_reloaded_without_touching_anothers_clients() -> Outcome {
-    let servers = servers("required", "")?;
+    let servers = servers("required")?;
     let mut open = postern_tests::raw_tls::RawTls::connect(
         &servers.ours,
         servers.postern.address(),
@@ -253,7 +255,7 @@ fn one_servers_files_are_reloaded_without_touching_anothers_clients() -> Outcome
 
 #[test]
 fn explain_says_which_server_and_which_route() -> Outcome {
-    let servers = servers("optional", "")?;
+    let servers = servers("optional")?;
     let directory = files::temporary_directory()?;
     let path = directory.path().join("postern.toml");
     servers.config.write(&path)?;
@@ -286,7 +288,7 @@ fn explain_says_which_server_and_which_route() -> Outcome {
 
 #[test]
 fn what_a_server_lacks_is_named() -> Outcome {
-    let servers = servers("required", "")?;
+    let servers = servers("required")?;
     let config = servers.config.list("[[server]]\nnames = []\n");
     let checked = postern::check(&config)?;
     assert_eq!(checked.code(), 1);

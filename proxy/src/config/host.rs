@@ -8,7 +8,7 @@ use rustls_pki_types::DnsName;
 use super::section::Section;
 
 /// A name that clients ask for: `api.example.com`, or `*.example.com` for one label in place of the asterisk.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum HostPattern {
     /// This name, in lower case.
     Exact(String),
@@ -33,6 +33,14 @@ impl HostPattern {
             }
         }
         patterns
+    }
+
+    /// A name that it stands for.
+    pub fn example(&self) -> String {
+        match self {
+            Self::Exact(name) => name.clone(),
+            Self::Wildcard(parent) => format!("any.{parent}"),
+        }
     }
 
     fn parse(text: &str) -> Option<Self> {

@@ -37,10 +37,11 @@ pub struct Route {
 pub(super) fn read(root: &mut Section<'_>) -> (Vec<Route>, Vec<Upstream>) {
     let read = root.sections("route", |route| {
         let upstream = Upstream::read(&mut route.heir("upstream", "upstream"));
-        (Route::read(route), upstream)
+        (Route::read(route, upstream.stage.as_deref()), upstream)
     });
     if read.is_empty() {
-        return (vec![Route::only()], vec![Upstream::read(&mut root.section("upstream"))]);
+        let upstream = Upstream::read(&mut root.section("upstream"));
+        return (vec![Route::only(upstream.stage.as_deref())], vec![upstream]);
     }
     let (mut routes, mut upstreams) = (Vec::new(), Vec::new());
     for (route, upstream) in read {
@@ -55,20 +56,20 @@ pub(super) fn read(root: &mut Section<'_>) -> (Vec<Route>, Vec<Upstream>) {
 
 impl Route {
     /// The one for everything.
-    fn only() -> Self {
+    fn only(stage: Option<&str>) -> Self {
         Self {
             key: String::new(),
             name: None,
             hosts: Vec::new(),
             path_prefix: Vec::new(),
-            rewrite_prefix: None,
+            rewrite_prefix: stage.map(|stage| format!("/{stage}")),
             methods: Vec::new(),
             danger_allow_anonymous: false,
             upstream: 0,
         }
     }
 
-    fn read(route: &mut Section<'_>) -> Self {
+    fn read(route: &mut Section<'_>, stage: Option<&str>) -> Self {
         let name = route.string("name", "what the route is called in logs and metrics");
         if !name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) || name.len() > MOST_NAME {
             route.problem(
@@ -78,17 +79,31 @@ impl Route {
             );
         }
         let path_prefix = prefix(route, "path_prefix").unwrap_or_default();
+        let rewritten = rewrite(route, stage).filter(|rewritten| *rewritten != path_prefix);
         Self {
             key: route.path().to_owned(),
             name: Some(name),
             hosts: HostPattern::read(route, "hosts"),
             path_prefix: target::decoded(&path_prefix, usize::MAX),
-            rewrite_prefix: prefix(route, "rewrite_prefix").filter(|rewritten| *rewritten != path_prefix),
+            rewrite_prefix: rewritten,
             methods: methods(route),
             danger_allow_anonymous: route.boolean("danger_allow_anonymous", false),
             upstream: 0,
         }
     }
+}
+
+/// What stands in place of the prefix: as with the base path mapping of a custom domain, the stage, unless something else is said.
+fn rewrite(route: &mut Section<'_>, stage: Option<&str>) -> Option<String> {
+    let stage = stage.map(|stage| format!("/{stage}"));
+    let Some(said) = prefix(route, "rewrite_prefix") else { return stage };
+    if let Some(stage) = stage
+        && said.strip_prefix(&stage).is_none_or(|rest| !rest.is_empty() && !rest.starts_with('/'))
+    {
+        let problem = format!("does not begin with the stage, {stage}");
+        route.problem("rewrite_prefix", problem, "write the stage in front, or remove upstream.stage");
+    }
+    Some(said)
 }
 
 /// A path without the slash at its end, so that `/` is nothing.

@@ -17,24 +17,26 @@ pub(super) struct Section<'a> {
     path: String,
     /// The table whose values stand in for those that this one lacks.
     inherits: Option<String>,
+    /// What is not inherited.
+    disowned: Vec<&'static str>,
 }
 
 impl<'a> Section<'a> {
     pub(super) fn new(fields: &'a mut Fields, path: String) -> Self {
-        Self { fields, path, inherits: None }
+        Self { fields, path, inherits: None, disowned: Vec::new() }
     }
 
     /// The table `[this.name]`, whether it is there or not.
     pub(super) fn section(&mut self, name: &str) -> Section<'_> {
         let path = self.key(name);
         let inherits = self.inherits.as_ref().map(|table| format!("{table}.{name}"));
-        Section { fields: self.fields, path, inherits }
+        Section { fields: self.fields, path, inherits, disowned: Vec::new() }
     }
 
     /// The table `[this.name]`; what it lacks is taken from the table `[from]`.
     pub(super) fn heir(&mut self, name: &str, from: &str) -> Section<'_> {
         let path = self.key(name);
-        Section { fields: self.fields, path, inherits: Some(from.to_owned()) }
+        Section { fields: self.fields, path, inherits: Some(from.to_owned()), disowned: Vec::new() }
     }
 
     /// What `read` makes of each table `[[name]]`, which are counted from 1.
@@ -64,10 +66,15 @@ impl<'a> Section<'a> {
         if self.path.is_empty() { name.to_owned() } else { format!("{}.{name}", self.path) }
     }
 
+    /// Inherits none of `names` from now on.
+    pub(super) fn disown(&mut self, names: &[&'static str]) {
+        self.disowned.extend(names);
+    }
+
     /// The key that the value of `name` comes from.
     fn origin(&self, name: &str) -> String {
-        let inherited =
-            self.inherits.as_ref().filter(|_| !self.sets(name)).map(|table| format!("{table}.{name}"));
+        let inherits = self.inherits.as_ref().filter(|_| !self.sets(name) && !self.disowned.contains(&name));
+        let inherited = inherits.map(|table| format!("{table}.{name}"));
         inherited.filter(|key| self.fields.value(key).is_some()).unwrap_or_else(|| self.key(name))
     }
 

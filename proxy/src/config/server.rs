@@ -7,6 +7,8 @@ use super::section::Section;
 /// One server among those that share the listener: a certificate, and its own idea of whom to believe.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Server {
+    /// Where it is in the configuration: `tls`, or `server[1]`.
+    pub key: String,
     /// What it is called in logs and metrics: the first of its names, or `default`.
     pub label: String,
     /// The names (SNI) that it answers to; none for the default server.
@@ -56,8 +58,8 @@ pub(super) fn read(root: &mut Section<'_>) -> (Vec<Server>, UnknownNames) {
         _ => None,
     });
     let client_auth = ClientAuth::read(&mut root.section("client_auth"));
-    let label = "default".to_owned();
-    let mut servers = vec![Server { label, names: Vec::new(), certificate, private_key, client_auth }];
+    let (key, label) = ("tls".to_owned(), "default".to_owned());
+    let mut servers = vec![Server { key, label, names: Vec::new(), certificate, private_key, client_auth }];
     servers.extend(root.sections("server", Server::read));
     (servers, unknown)
 }
@@ -77,7 +79,14 @@ impl Server {
         let label = names.first().map(ToString::to_string).unwrap_or_default();
         let (certificate, private_key) = key_pair(server);
         let client_auth = ClientAuth::read(&mut server.section("client_auth"));
-        Self { label, names, certificate, private_key, client_auth }
+        Self { key: server.path().to_owned(), label, names, certificate, private_key, client_auth }
+    }
+}
+
+impl Server {
+    /// Where what is asked of its clients is in the configuration.
+    pub fn client_auth_key(&self) -> String {
+        if self.key == "tls" { "client_auth".to_owned() } else { format!("{}.client_auth", self.key) }
     }
 }
 

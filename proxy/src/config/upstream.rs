@@ -5,7 +5,6 @@ mod ejection;
 mod health;
 mod retry;
 
-use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use http::HeaderValue;
@@ -15,6 +14,7 @@ pub use self::breaker::Breaker;
 pub use self::ejection::Ejection;
 pub use self::health::Health;
 pub use self::retry::Retry;
+use super::addressing::Addressing;
 use super::file::File;
 use super::section::Section;
 
@@ -36,6 +36,10 @@ pub struct Upstream {
     pub server_name: ServerName<'static>,
     /// The `Host` that the upstream sees.
     pub host: HeaderValue,
+    /// `x-apigw-api-id`, if that and not `Host` says which API is meant.
+    pub api_id_header: Option<HeaderValue>,
+    /// The stage of the API, which every path begins with.
+    pub stage: Option<String>,
     /// PEM: the trust anchors of the upstream's certificate; the system's own when not set.
     pub trust_bundle: Option<File>,
     /// PEM: the certificate that the upstream is shown if it asks for one, and the file of its key.
@@ -76,37 +80,14 @@ pub struct Upstream {
 
 impl Upstream {
     pub(super) fn read(upstream: &mut Section<'_>) -> Self {
-        let address = upstream.string("address", "host:port of the VPC endpoint");
-        let (name, port) = address.rsplit_once(':').unwrap_or((&address, ""));
-        if !address.is_empty() && (name.is_empty() || port.parse::<u16>().is_err()) {
-            upstream.problem(
-                "address",
-                "not host:port",
-                "such as \"vpce-0123.execute-api.eu-west-1.vpce.amazonaws.com:443\"",
-            );
-        }
-        let host = upstream.optional_string("host").unwrap_or_else(|| match port {
-            "443" => name.to_owned(),
-            _ => address.clone(),
-        });
-        let host_name = host.rsplit_once(':').map_or(host.as_str(), |(name, _)| name);
-        let server_name = upstream.optional_string("server_name").unwrap_or_else(|| host_name.to_owned());
-        let bare = server_name.trim_start_matches('[').trim_end_matches(']').to_owned();
-        let server_name = ServerName::try_from(bare).unwrap_or_else(|error| {
-            if !address.is_empty() {
-                upstream.problem("server_name", error.to_string(), "a DNS name or an IP address");
-            }
-            ServerName::IpAddress(Ipv4Addr::UNSPECIFIED.into())
-        });
-        let host = HeaderValue::from_str(&host).unwrap_or_else(|error| {
-            upstream.problem("host", error.to_string(), "a name, and a port if not 443");
-            HeaderValue::from_static("")
-        });
-        let zone = zone(upstream, name);
+        let Addressing { address, server_name, host, api_id_header } = Addressing::read(upstream);
+        let zone = zone(upstream, &address);
         Self {
             address,
             server_name,
             host,
+            api_id_header,
+            stage: stage(upstream),
             trust_bundle: upstream.optional_file("trust_bundle"),
             client_pair: client_pair(upstream),
             zone,
@@ -127,6 +108,16 @@ impl Upstream {
             header_limit: upstream.number("header_limit_bytes", 8_000, 256..=1_048_576),
         }
     }
+}
+
+/// `None` for an API without stages in its paths, such as one behind a custom domain.
+fn stage(upstream: &mut Section<'_>) -> Option<String> {
+    let stage = upstream.optional_string("stage")?;
+    if !stage.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)) {
+        upstream.problem("stage", "no name of a stage", "letters, digits, dashes and underscores");
+        return None;
+    }
+    Some(stage)
 }
 
 fn zone(upstream: &mut Section<'_>, name: &str) -> Option<Zone> {

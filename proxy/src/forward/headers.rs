@@ -1,7 +1,7 @@
 //! The header policy: what of a client's request reaches the upstream, what is added, and what comes back.
 
 use http::header::{CONTENT_LENGTH, COOKIE, HOST, TRANSFER_ENCODING};
-use http::{HeaderMap, HeaderValue, Version, request, response};
+use http::{HeaderMap, HeaderName, HeaderValue, Version, request, response};
 use http_body::SizeHint;
 
 use super::forwarded::{self, Before};
@@ -9,6 +9,8 @@ use super::identity::IdentityHeaderValues;
 use super::{ours, trace};
 use crate::authorize::header_bytes;
 use crate::refusal::Refusal;
+
+const API_ID: HeaderName = HeaderName::from_static("x-apigw-api-id");
 
 /// How many header fields a refusal names.
 const LARGEST: usize = 3;
@@ -22,11 +24,20 @@ pub struct Asker<'a> {
     pub request_id: &'a str,
 }
 
+/// Which API is meant, as the upstream wants to be told.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Api<'a> {
+    /// `Host`.
+    pub(super) host: &'a HeaderValue,
+    /// `x-apigw-api-id`, where `Host` does not say it.
+    pub(super) id: Option<&'a HeaderValue>,
+}
+
 /// Turns the head of a client's request into that of ours.
 pub(super) fn to_upstream(
     head: &mut request::Parts,
     asker: Asker<'_>,
-    host: &HeaderValue,
+    api: Api<'_>,
     body: &SizeHint,
     limit: usize,
 ) -> Result<(), Refusal> {
@@ -38,8 +49,11 @@ pub(super) fn to_upstream(
     join_cookies(headers);
     asker.identity.set(headers);
     trace::set(headers, found, asker.request_id, settings);
-    let asked = forwarded::asked(&head.uri, headers.insert(HOST, host.clone()));
+    let asked = forwarded::asked(&head.uri, headers.insert(HOST, api.host.clone()));
     forwarded::set(headers, asked, &asker.identity.hop, before, settings);
+    if let Some(id) = api.id {
+        headers.insert(API_ID, id.clone());
+    }
     frame(head, body);
     check_size(&head.headers, limit)
 }
@@ -109,7 +123,8 @@ mod tests {
         let identity = IdentityHeaderValues::test(settings);
         let asker = Asker { identity: &identity, request_id: "our-1" };
         let host = HeaderValue::from_static("api.example");
-        to_upstream(&mut head, asker, &host, &SizeHint::with_exact(0), 8_000).unwrap();
+        to_upstream(&mut head, asker, Api { host: &host, id: None }, &SizeHint::with_exact(0), 8_000)
+            .unwrap();
         head.headers
     }
 
@@ -261,7 +276,9 @@ mod tests {
         let identity = IdentityHeaderValues::test(QUIET);
         let asker = Asker { identity: &identity, request_id: "our-1" };
         let host = HeaderValue::from_static("h");
-        let refusal = to_upstream(&mut head, asker, &host, &SizeHint::with_exact(0), 300).unwrap_err();
+        let refusal =
+            to_upstream(&mut head, asker, Api { host: &host, id: None }, &SizeHint::with_exact(0), 300)
+                .unwrap_err();
         assert_eq!(refusal.label(), "upstream_headers_too_large");
         assert!(refusal.to_string().ends_with("the largest: x 305, y 205, client-cert 21"), "{refusal}");
     }

@@ -126,7 +126,7 @@ mod tests {
     use rustls_pki_types::pem::PemObject;
 
     use super::*;
-    use crate::forward::headers::{Asker, to_upstream};
+    use crate::forward::headers::{Api, Asker, to_upstream};
     use crate::proxy_protocol::Origin;
 
     const DOCUMENT: &str = include_str!("../../../docs/identity-headers.md");
@@ -154,7 +154,8 @@ mod tests {
         let (mut head, ()) = Request::get(uri).body(()).unwrap().into_parts();
         let asker = Asker { identity: &values, request_id: "5f0c0a1300000001-1" };
         let host = HeaderValue::from_static("upstream");
-        to_upstream(&mut head, asker, &host, &SizeHint::with_exact(0), 8_000).unwrap();
+        to_upstream(&mut head, asker, Api { host: &host, id: None }, &SizeHint::with_exact(0), 8_000)
+            .unwrap();
         head.headers.remove("host");
 
         let example = DOCUMENT.split_once("```http\n").unwrap().1.split_once("```").unwrap().0;

@@ -11,7 +11,7 @@ use super::addresses::Addresses;
 use super::body::{End, RequestBody, ResponseBody};
 use super::breaker::{Admission, Breaker};
 use super::connector::Connector;
-use super::headers::{self, Asker};
+use super::headers::{self, Api, Asker};
 use super::pool::{Lease, Pool, Wish};
 use super::resolver::Resolver;
 use super::retry::{Budget, is_idempotent};
@@ -110,9 +110,10 @@ impl Upstream {
         progress: &Arc<Progress>,
     ) -> Result<Response<ResponseBody>, Refusal> {
         let (mut head, body) = request.into_parts();
-        let config::Upstream { host, header_limit, .. } = self.settings.as_ref();
+        let config::Upstream { host, api_id_header, header_limit, .. } = self.settings.as_ref();
         let target = routed.target(&head.uri)?;
-        headers::to_upstream(&mut head, asker, host, &body.size_hint(), *header_limit)?;
+        let api = Api { host, id: api_id_header.as_ref() };
+        headers::to_upstream(&mut head, asker, api, &body.size_hint(), *header_limit)?;
         head.uri = target;
         head.version = Version::HTTP_11;
         let body = RequestBody::new(body, progress.clone(), asker.identity.settings.clone());

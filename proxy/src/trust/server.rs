@@ -10,7 +10,7 @@ use webpki::EndEntityCert;
 use super::pem::key_pair;
 use super::{Revocations, TrustBundle};
 use crate::clock::Clock;
-use crate::config::{Invalid, Server};
+use crate::config::{File, Invalid, Server};
 use crate::handshake::server_config;
 
 /// Who one server is, and whom it believes.
@@ -35,7 +35,8 @@ impl ServerTrust {
         clock: &Clock,
         problems: &mut Vec<Invalid>,
     ) -> Option<Self> {
-        let certificate = match key_pair(&server.certificate, &server.private_key) {
+        let pair = key_pair(&server.certificate, &server.private_key);
+        let certificate = match pair.and_then(|pair| fits(server, &pair).map(|()| pair)) {
             Ok(certificate) => Some(Arc::new(certificate)),
             Err(problem) => {
                 problems.push(problem);
@@ -68,6 +69,18 @@ impl ServerTrust {
     /// Whether its certificate is for `name`.
     pub(super) fn is_for(&self, name: &str) -> bool {
         is_for(&self.certificate.cert, name)
+    }
+}
+
+/// Clients would not take a certificate that is not for the name that they ask for.
+fn fits(server: &Server, pair: &CertifiedKey) -> Result<(), Invalid> {
+    match server.names.iter().find(|name| !is_for(&pair.cert, &name.example())) {
+        None => Ok(()),
+        Some(name) => {
+            let File { key, path } = &server.certificate;
+            let hint = "give the certificate for that name, or take the name out of the list";
+            Err(Invalid::new(key, format!("{}: is not for {name}", path.display()), hint))
+        }
     }
 }
 

@@ -80,7 +80,8 @@ impl Endpoint {
         if !self.answers_to(&host) {
             return None;
         }
-        let id = match host.split_once(".execute-api.") {
+        let named = host.split_once(".execute-api.").filter(|(label, _)| !label.starts_with("vpce-"));
+        let id = match named {
             Some((label, _)) => label.split_once('-').map_or(label, |(api, _vpce)| api).to_owned(),
             None => request.headers().get("x-apigw-api-id")?.to_str().ok()?.to_owned(),
         };
