@@ -39,12 +39,14 @@ bench: ## measure the CPU time of the proxy: handshakes, requests, and the cost 
 bench-crl: ## measure crl-tool on CRLs of 10 thousand, 1 million and 10 million entries, beside others
 	cargo bench -p crl-tool --bench crl --locked
 
-# crl-tool with the AWS SDK, for the scenarios that need it. It is put aside, as the next build takes its place.
+# The binaries with the AWS SDK, for the scenarios that need it. They are put aside, as the next build takes their place.
+WITH_AWS := -p crl-tool -p postern --features crl-tool/aws,postern/aws --locked
 test-aws: tools
 	cargo fmt --all --check
-	cargo clippy -p crl-tool --features aws --all-targets --locked -- -D warnings
-	cargo build -p crl-tool --features aws --locked
+	cargo clippy $(WITH_AWS) --all-targets -- -D warnings
+	cargo build $(WITH_AWS)
 	@install -D -C $(TARGET)/debug/crl-tool $(TARGET)/aws/crl-tool
+	@install -D -C $(TARGET)/debug/postern $(TARGET)/aws/postern
 
 # The sanitizer and the fuzzer need a nightly compiler; the same bodies run in `make test` without either.
 TARGETS := crl delta certificate index

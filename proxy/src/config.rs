@@ -19,6 +19,7 @@ mod revocation;
 mod route;
 mod section;
 mod server;
+mod sigv4;
 mod spelling;
 mod upstream;
 
@@ -47,6 +48,7 @@ pub use self::revocation::{Depth, Revocation};
 pub use self::route::Route;
 use self::section::Section;
 pub use self::server::{ClientAuth, Server, UnknownNames};
+pub use self::sigv4::{ClientSignature, Payload, Sigv4};
 pub use self::upstream::{Breaker, Ejection, Health, Retry, Upstream, Zone};
 
 /// Everything an operator can set, checked. `proxy/config.example.toml` documents each key.

@@ -16,6 +16,8 @@ mod pool;
 mod race;
 mod resolver;
 mod retry;
+#[cfg(feature = "aws")]
+mod signing;
 mod tls;
 mod trace;
 mod upstream;

@@ -290,6 +290,24 @@ pub enum Refusal {
         /// The largest of them, with their bytes.
         largest: String,
     },
+    /// A request that the proxy is to sign, and that cannot have its signature.
+    #[error("the request cannot be signed for its upstream: {detail}")]
+    NotSignable {
+        /// What is in the way.
+        detail: &'static str,
+    },
+    /// A body that is larger than what is buffered for its signature.
+    #[error("the request's body is over {limit} bytes, which is upstream.sigv4.body_limit_bytes")]
+    TooLargeToSign {
+        /// The limit.
+        limit: usize,
+    },
+    /// There is nothing to sign with.
+    #[error("the request was not signed for its upstream: {detail}")]
+    NotSigned {
+        /// What the AWS SDK said.
+        detail: String,
+    },
     /// No connection to the upstream.
     #[error("cannot connect to the upstream: {detail}")]
     UpstreamUnreachable {

@@ -34,6 +34,7 @@ mod revocation;
 mod routes;
 mod servers;
 mod signed_indexes;
+mod sigv4;
 mod tree;
 mod upstream_addresses;
 mod upstream_connections;

@@ -23,6 +23,15 @@ pub fn crl_tool_with_aws() -> Result<Command, Failure> {
     built("crl-tool", directory()?.join("../aws/crl-tool")).map(Command::new)
 }
 
+/// `postern` with the AWS SDK in it.
+///
+/// # Errors
+///
+/// As [`crl_tool_with_aws`].
+pub fn postern_with_aws() -> Result<Command, Failure> {
+    built("postern", directory()?.join("../aws/postern")).map(Command::new)
+}
+
 fn directory() -> Result<PathBuf, Failure> {
     let here = std::env::current_exe()?;
     let mut directory = here.parent().map(PathBuf::from).unwrap_or_default();

@@ -17,6 +17,7 @@ pub use self::retry::Retry;
 use super::addressing::Addressing;
 use super::file::File;
 use super::section::Section;
+use super::sigv4::Sigv4;
 
 /// Where this process runs, so that addresses nearby come first.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,6 +77,8 @@ pub struct Upstream {
     pub breaker: Breaker,
     /// All request headers together, as API Gateway counts them.
     pub header_limit: usize,
+    /// Signatures, if it wants them.
+    pub sigv4: Option<Sigv4>,
 }
 
 impl Upstream {
@@ -106,6 +109,7 @@ impl Upstream {
             health: Health::read(&mut upstream.section("health")),
             breaker: Breaker::read(&mut upstream.section("breaker")),
             header_limit: upstream.number("header_limit_bytes", 8_000, 256..=1_048_576),
+            sigv4: Sigv4::read(&mut upstream.section("sigv4")),
         }
     }
 }

@@ -22,6 +22,8 @@ use crate::refusal::Refusal;
 pub(super) struct RequestBody {
     /// None for a request that has none; with what decides about its trailers.
     inner: Option<(Incoming, Arc<IdentityHeaders>)>,
+    /// What was read of it in advance: all of it.
+    whole: Option<Bytes>,
     progress: Arc<Progress>,
 }
 
@@ -41,13 +43,19 @@ impl RequestBody {
         if inner.is_end_stream() {
             progress.upload.set(Turn::Over);
         }
-        Self { inner: Some((inner, settings)), progress }
+        Self { inner: Some((inner, settings)), whole: None, progress }
+    }
+
+    /// The same body, all of which was read: `whole`.
+    #[cfg(feature = "aws")]
+    pub(super) fn read(self, whole: Bytes) -> Self {
+        Self { inner: None, whole: Some(whole).filter(|bytes| !bytes.is_empty()), ..self }
     }
 
     /// No body.
     pub(super) fn empty(progress: Arc<Progress>) -> Self {
         progress.upload.set(Turn::Over);
-        Self { inner: None, progress }
+        Self { inner: None, whole: None, progress }
     }
 }
 
@@ -72,7 +80,9 @@ impl Body for RequestBody {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, RequestBodyError>>> {
         let this = self.get_mut();
-        let Some((inner, settings)) = &mut this.inner else { return Poll::Ready(None) };
+        let Some((inner, settings)) = &mut this.inner else {
+            return Poll::Ready(this.whole.take().map(|bytes| Ok(Frame::data(bytes))));
+        };
         let progress = &this.progress;
         if progress.stopped().is_some() {
             return Poll::Ready(Some(Err(RequestBodyError::Stopped)));
@@ -100,12 +110,19 @@ impl Body for RequestBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.as_ref().is_none_or(|(inner, _)| inner.is_end_stream())
+        self.whole.is_none() && self.inner.as_ref().is_none_or(|(inner, _)| inner.is_end_stream())
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.inner.as_ref().map_or(SizeHint::with_exact(0), |(inner, _)| inner.size_hint())
+        match (&self.inner, &self.whole) {
+            (Some((inner, _)), _) => inner.size_hint(),
+            (None, whole) => exactly(whole.as_ref()),
+        }
     }
+}
+
+fn exactly(bytes: Option<&Bytes>) -> SizeHint {
+    SizeHint::with_exact(bytes.map_or(0, |bytes| u64::try_from(bytes.len()).unwrap_or(u64::MAX)))
 }
 
 /// Why a response's body broke off.
@@ -230,9 +247,7 @@ impl Body for ResponseBody {
     fn size_hint(&self) -> SizeHint {
         match &self.0 {
             Source::Upstream { body, .. } => body.size_hint(),
-            Source::Own(bytes) => SizeHint::with_exact(
-                bytes.as_ref().map_or(0, |bytes| u64::try_from(bytes.len()).unwrap_or(u64::MAX)),
-            ),
+            Source::Own(bytes) => exactly(bytes.as_ref()),
         }
     }
 }

@@ -59,7 +59,7 @@ pub(super) fn to_upstream(
 }
 
 /// Nothing is cut off: the upstream gets all of it or nothing.
-fn check_size(headers: &HeaderMap, limit: usize) -> Result<(), Refusal> {
+pub(super) fn check_size(headers: &HeaderMap, limit: usize) -> Result<(), Refusal> {
     let bytes = header_bytes(headers);
     if bytes <= limit {
         return Ok(());

@@ -15,6 +15,8 @@ use super::headers::{self, Api, Asker};
 use super::pool::{Lease, Pool, Wish};
 use super::resolver::Resolver;
 use super::retry::{Budget, is_idempotent};
+#[cfg(feature = "aws")]
+use super::signing::{self, Signer};
 use super::tls::{Trusted, TrustedBundles};
 use super::{describe, health};
 use crate::config;
@@ -33,6 +35,8 @@ pub(super) struct Shared {
     connector: Arc<Connector>,
     addresses: Arc<Addresses>,
     metrics: UpstreamMetrics,
+    #[cfg(feature = "aws")]
+    signer: Option<Arc<Signer>>,
 }
 
 impl Shared {
@@ -49,6 +53,8 @@ impl Shared {
             connector: Arc::new(Connector::new(settings, trusted, metrics.connections_open.clone())),
             addresses: Arc::new(Addresses::new(settings)),
             metrics,
+            #[cfg(feature = "aws")]
+            signer: settings.sigv4.as_ref().map(Signer::new),
         }
     }
 
@@ -82,11 +88,13 @@ pub(super) struct Upstream {
     breaker: Breaker,
     budget: Budget,
     metrics: UpstreamMetrics,
+    #[cfg(feature = "aws")]
+    signer: Option<Arc<Signer>>,
 }
 
 impl Upstream {
     pub(super) fn new(shared: &Shared) -> Self {
-        let Shared { name, settings, connector, addresses, metrics } = shared;
+        let Shared { name, settings, connector, addresses, metrics, .. } = shared;
         Self {
             pool: Arc::new(Pool::new(
                 addresses.subscribe(),
@@ -98,6 +106,8 @@ impl Upstream {
             budget: Budget::new(&settings.retry),
             settings: settings.clone(),
             metrics: metrics.clone(),
+            #[cfg(feature = "aws")]
+            signer: shared.signer.clone(),
         }
     }
 
@@ -112,11 +122,16 @@ impl Upstream {
         let (mut head, body) = request.into_parts();
         let config::Upstream { host, api_id_header, header_limit, .. } = self.settings.as_ref();
         let target = routed.target(&head.uri)?;
+        let body = RequestBody::new(body, progress.clone(), asker.identity.settings.clone());
+        #[cfg(feature = "aws")]
+        let body = match &self.signer {
+            Some(signer) => signer.prepare(&mut head, body, progress, self.settings.response_timeout).await?,
+            None => body,
+        };
         let api = Api { host, id: api_id_header.as_ref() };
         headers::to_upstream(&mut head, asker, api, &body.size_hint(), *header_limit)?;
         head.uri = target;
         head.version = Version::HTTP_11;
-        let body = RequestBody::new(body, progress.clone(), asker.identity.settings.clone());
         self.send(head, body, progress).await
     }
 
@@ -188,6 +203,8 @@ impl Upstream {
         let harmless =
             self.settings.retry.attempts > 0 && is_idempotent(&head.method) && body.is_end_stream();
         loop {
+            #[cfg(feature = "aws")]
+            signing::sign(&mut head, self.settings.header_limit).await?;
             let mut lease = self.pool.acquire(wish).await?;
             // The head is final here, and each attempt has its own.
             let copy = (harmless && repeats < self.settings.retry.attempts).then(|| head.clone());

@@ -100,6 +100,11 @@ impl Refusal {
             Self::UpstreamHeadersTooLarge { .. } => {
                 ("upstream_headers_too_large", Status(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE), INFO)
             }
+            Self::NotSignable { .. } => ("not_signable", Status(StatusCode::BAD_REQUEST), INFO),
+            Self::TooLargeToSign { .. } => {
+                ("too_large_to_sign", StatusThenClose(StatusCode::PAYLOAD_TOO_LARGE), INFO)
+            }
+            Self::NotSigned { .. } => ("not_signed", Status(StatusCode::BAD_GATEWAY), WARN),
             Self::UpstreamUnreachable { .. } => {
                 ("upstream_unreachable", Status(StatusCode::BAD_GATEWAY), WARN)
             }

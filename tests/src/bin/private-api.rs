@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Parser;
-use postern_tests::private_api::{PrivateApi, Settings};
+use postern_tests::private_api::{PrivateApi, Settings, Verifier};
 
 /// Answers HTTPS like an execute-api endpoint and echoes, as JSON, the requests that arrive.
 ///
@@ -26,6 +26,9 @@ struct Arguments {
     /// API ids deployed here; repeat for more.
     #[arg(long = "api", value_name = "ID", default_values_t = [postern_tests::upstream::API_ID.to_owned()])]
     apis: Vec<String>,
+    /// Wants signatures of execute-api in eu-west-1 by this key, as ID:SECRET or ID:SECRET:TOKEN; repeat for more.
+    #[arg(long = "sigv4", value_name = "KEY")]
+    keys: Vec<String>,
 }
 
 #[tokio::main]
@@ -39,8 +42,9 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(Arguments { cert, key, address, apis }: Arguments) -> anyhow::Result<()> {
-    let api = PrivateApi::bind(Settings { certificate: cert, private_key: key, address, apis })
+async fn run(Arguments { cert, key, address, apis, keys }: Arguments) -> anyhow::Result<()> {
+    let verifier = (!keys.is_empty()).then(|| Verifier::new("eu-west-1", "execute-api", &keys));
+    let api = PrivateApi::bind(Settings { certificate: cert, private_key: key, address, apis, verifier })
         .await
         .context("the private API did not start")?;
     println!("{}", serde_json::json!({ "address": api.address()?.to_string() }));

@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 
 use aws_lc_rs::digest;
 use http::header::CONTENT_TYPE;
-use http::{HeaderMap, HeaderValue, Request, Response};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use serde::{Deserialize, Serialize};
 
 use super::body::Body;
-use super::route::Visit;
+use super::route::{Visit, message};
+use super::sigv4::Verifier;
 use crate::hex;
 
 /// Longer bodies are told by their length and digest only.
@@ -69,9 +70,20 @@ impl Received {
 }
 
 /// Reads the whole request and tells it back as JSON.
-pub(super) async fn respond(request: Request<Incoming>, visit: Visit, api: &str) -> Response<Body> {
+///
+/// With a `verifier`, a request without a good signature gets the answer of API Gateway, with what is wrong.
+pub(super) async fn respond(
+    request: Request<Incoming>,
+    visit: Visit,
+    api: &str,
+    verifier: Option<&Verifier>,
+) -> Response<Body> {
     let (head, body) = request.into_parts();
     let body = read(body).await;
+    if let Some(Err(wrong)) = verifier.map(|verifier| verifier.verify(&head, &body.sha256)) {
+        let text = format!("The request signature does not match the signature you provided: {wrong}");
+        return message(StatusCode::FORBIDDEN, &text);
+    }
     let received = Received {
         connection: visit.connection,
         request: visit.request,

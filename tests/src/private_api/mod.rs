@@ -5,7 +5,9 @@ mod echo;
 mod fault;
 mod route;
 mod server;
+mod sigv4;
 
 pub use body::pattern_sha256;
 pub use echo::{Received, ReceivedBody};
 pub use server::{PrivateApi, Settings, SetupError};
+pub use sigv4::Verifier;

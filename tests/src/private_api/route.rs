@@ -46,7 +46,7 @@ pub(super) async fn answer(
         ("slow", "") => {
             let ms = query_number(&request, "ms").unwrap_or(1_000);
             tokio::time::sleep(Duration::from_millis(ms)).await;
-            echo::respond(request, visit, api).await
+            echo::respond(request, visit, api, endpoint.verifier.as_ref()).await
         }
         ("status", code) => match code.parse::<StatusCode>() {
             // Answers before it has read the body, and goes on reading, so that the answer is not lost in a reset.
@@ -68,7 +68,7 @@ pub(super) async fn answer(
         ("malformed", "") => closing(switch, Fault::Malformed),
         ("reset", "") => closing(switch, Fault::Reset),
         ("never", "") => std::future::pending().await,
-        _ => echo::respond(request, visit, api).await,
+        _ => echo::respond(request, visit, api, endpoint.verifier.as_ref()).await,
     }
 }
 
@@ -126,7 +126,7 @@ fn query_number<B>(request: &Request<B>, key: &str) -> Option<u64> {
 }
 
 /// API Gateway's own answers all look like this.
-fn message(status: StatusCode, text: &str) -> Response<Body> {
+pub(super) fn message(status: StatusCode, text: &str) -> Response<Body> {
     let mut response = Response::new(Body::full(serde_json::json!({ "message": text }).to_string()));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, http::HeaderValue::from_static("application/json"));

@@ -18,6 +18,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::fault::{Faulty, Switch};
 use super::route::{Visit, answer};
+use super::sigv4::Verifier;
 
 /// Where the private API listens and what it serves.
 #[derive(Clone, Debug)]
@@ -30,6 +31,8 @@ pub struct Settings {
     pub address: SocketAddr,
     /// The API ids deployed behind this endpoint.
     pub apis: Vec<String>,
+    /// Who has to have signed a request; none for requests without signatures.
+    pub verifier: Option<Verifier>,
 }
 
 /// Why the private API could not start.
@@ -70,6 +73,7 @@ pub(super) struct Endpoint {
     pub(super) keys: Mutex<BTreeSet<String>>,
     /// Said in each answer, so that a test can tell several endpoints apart.
     address: HeaderValue,
+    pub(super) verifier: Option<Verifier>,
 }
 
 /// A bound private API; [`PrivateApi::serve`] runs it.
@@ -106,7 +110,13 @@ impl PrivateApi {
             listener.local_addr().map_err(|source| SetupError::Bind { address: settings.address, source })?;
         // An address is always a value.
         let address = HeaderValue::from_str(&taken.to_string()).unwrap_or(HeaderValue::from_static(""));
-        let endpoint = Endpoint { certificate, apis: settings.apis, keys: Mutex::default(), address };
+        let endpoint = Endpoint {
+            certificate,
+            apis: settings.apis,
+            keys: Mutex::default(),
+            address,
+            verifier: settings.verifier,
+        };
         Ok(Self { listener, tls: TlsAcceptor::from(Arc::new(tls)), endpoint: Arc::new(endpoint) })
     }
 
