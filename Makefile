@@ -31,10 +31,12 @@ test: tools test-tools test-aws ## prove everything: format, lints, documentatio
 		set -x; cargo test $(EVERYTHING); \
 	fi
 
-bench: ## measure the CPU time of the proxy: handshakes, requests, and the cost of a big CRL
+bench: ## measure the CPU time of the proxy: handshakes, requests, a big CRL, big bodies and slow ones
 	cargo build --workspace --bins --release --locked
 	$(TARGET)/release/bench run --json $(TARGET)/bench-run.json
 	$(TARGET)/release/bench crl-cost --json $(TARGET)/bench-crl-cost.json
+	$(TARGET)/release/bench bulk --json $(TARGET)/bench-bulk.json
+	$(TARGET)/release/bench slow-body --json $(TARGET)/bench-slow-body.json
 
 bench-crl: ## measure crl-tool on CRLs of 10 thousand, 1 million and 10 million entries, beside others
 	cargo bench -p crl-tool --bench crl --locked

@@ -40,7 +40,15 @@ pub(crate) struct Sample {
 
 impl Arena {
     pub(crate) fn set(pki: &Pki, upstream: &Upstream) -> Result<Self, Failure> {
-        let config = Config::new(pki, upstream.address()).raw("listen.workers", 1);
+        Self::set_with(pki, upstream, |config| config)
+    }
+
+    pub(crate) fn set_with(
+        pki: &Pki,
+        upstream: &Upstream,
+        change: impl FnOnce(Config) -> Config,
+    ) -> Result<Self, Failure> {
+        let config = change(Config::new(pki, upstream.address()).raw("listen.workers", 1));
         let start = Instant::now();
         // The access log is written, but nobody reads it here.
         let postern =

@@ -74,7 +74,7 @@ struct Client {
 }
 
 /// Why an operation failed.
-type Fault = Box<dyn std::error::Error + Send + Sync>;
+pub(crate) type Fault = Box<dyn std::error::Error + Send + Sync>;
 
 impl Load<'_> {
     /// Runs it to the end.

@@ -5,6 +5,7 @@
 //! the machine does; wall time does, and is shown only to tell whether the load was bound by something else.
 
 mod arena;
+mod bulk;
 mod crl_cost;
 mod crowd;
 mod drain_soak;
@@ -54,6 +55,30 @@ enum Command {
     DrainSoak(Rounds),
     /// What other clients feel of thousands of idle connections and hundreds of slow ones
     Crowd(crowd::Crowd),
+    /// Large bodies through many connections at once, and the proxy's memory meanwhile
+    Bulk {
+        /// All bodies of one direction together
+        #[arg(long, default_value_t = 2_048)]
+        mib: u64,
+        /// Connections at a time
+        #[arg(long, default_value_t = 64)]
+        connections: u32,
+        /// Also write the figures to this file, as JSON
+        #[arg(long, value_name = "FILE")]
+        json: Option<PathBuf>,
+    },
+    /// What clients wait for while others send their bodies a byte a second
+    SlowBody {
+        /// Connections that do so
+        #[arg(long, default_value_t = 1_000)]
+        attackers: u32,
+        /// Requests that are timed
+        #[arg(long, default_value_t = 4_000)]
+        requests: u32,
+        /// Also write the figures to this file, as JSON
+        #[arg(long, value_name = "FILE")]
+        json: Option<PathBuf>,
+    },
 }
 
 /// How often, and where to leave the figures.
@@ -103,5 +128,9 @@ fn measure(arguments: Arguments) -> Outcome {
         Command::Crowd(crowd) => crowd::run(&runtime, &crowd),
         Command::DrainSoak(effort) => drain_soak::run(&runtime, &effort),
         Command::CrlCost { small, big, effort } => crl_cost::run(&runtime, [small, big], &effort),
+        Command::Bulk { mib, connections, json } => bulk::run(&runtime, mib, connections, json.as_deref()),
+        Command::SlowBody { attackers, requests, json } => {
+            bulk::slow_body(&runtime, attackers, requests, json.as_deref())
+        }
     }
 }

@@ -49,6 +49,29 @@ fn a_crowd_of_idle_and_slow_clients_leaves_the_others_served() -> Outcome {
     Ok(())
 }
 
+#[test]
+fn memory_stays_flat_while_bodies_pass() -> Outcome {
+    // What the connections' buffers may take: 64 KiB here and there for each of 8, and the noise of the allocator.
+    const BUFFERS_MIB: f64 = 24.0;
+    let figures = bench(&["bulk", "--mib", "64", "--connections", "8"])?;
+    let rows = figures.as_array().cloned().unwrap_or_default();
+    assert_eq!(rows.len(), 2, "{figures}");
+    for row in rows {
+        let (before, most) = (row["memory_before_mib"].as_f64(), row["memory_mib"]["most"].as_f64());
+        let grown = most.zip(before).map(|(most, before)| most - before);
+        assert!(grown.is_some_and(|grown| grown < BUFFERS_MIB), "{row}");
+    }
+    Ok(())
+}
+
+#[test]
+fn slow_bodies_leave_the_others_answered() -> Outcome {
+    let figures = bench(&["slow-body", "--attackers", "50", "--requests", "200"])?;
+    assert_eq!(figures[1]["attackers"], 50, "{figures}");
+    assert!(figures[1]["p99_us"].as_f64() > Some(0.0), "{figures}");
+    Ok(())
+}
+
 fn bench(arguments: &[&str]) -> Result<Value, Failure> {
     let directory = files::temporary_directory()?;
     let json = directory.path().join("figures.json");

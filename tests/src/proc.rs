@@ -48,6 +48,19 @@ pub fn memory_bytes(pid: u32) -> Result<u64, Failure> {
     status_bytes(pid, "VmRSS:")
 }
 
+/// The physical memory of a process now, what it shares counted in part (PSS), in bytes.
+///
+/// # Errors
+///
+/// When the process has ended.
+pub fn proportional_memory_bytes(pid: u32) -> Result<u64, Failure> {
+    let rollup = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup"))?;
+    let field = rollup.lines().find_map(|line| line.strip_prefix("Pss:"));
+    let kib =
+        field.and_then(|rest| rest.trim().strip_suffix(" kB")).and_then(|number| number.parse::<u64>().ok());
+    kib.map(|kib| kib * 1024).ok_or_else(|| Failure::Missing(format!("Pss of process {pid}")))
+}
+
 /// The processes that a process has started and that still run.
 ///
 /// # Errors
