@@ -6,7 +6,6 @@ mod session;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
@@ -18,7 +17,7 @@ use crate::app::App;
 use crate::authorize::Client;
 use crate::forward::{Forwarder, IdentityHeaderValues};
 use crate::handshake::{Failed, Secured, handshake};
-use crate::http1_guard::{Guarded, HeadLimits};
+use crate::http1::Http1;
 use crate::http2;
 use crate::http2_guard::Counted;
 use crate::identify::{LeafSummary, identify};
@@ -118,16 +117,7 @@ pub async fn serve(mut stream: TcpStream, address: SocketAddr, slot: Slot, worke
         let connection = http2::builder(session.clone(), limits).serve_connection(counted, service);
         session.drive(connection).await;
     } else {
-        let head = HeadLimits {
-            bytes: limits.header_bytes,
-            count: limits.header_count,
-            time: limits.header_timeout,
-        };
-        let guarded = Guarded::new(stream, session.guard.clone(), head);
-        let connection = http1::Builder::new()
-            .header_read_timeout(None)
-            .max_headers(limits.header_count + 1)
-            .serve_connection(TokioIo::new(guarded), service);
+        let connection = Http1::new(stream, service, session.clone(), &app.config);
         session.drive(connection).await;
     }
     drop(slot);

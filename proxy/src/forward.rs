@@ -20,6 +20,7 @@ mod retry;
 mod signing;
 mod tls;
 mod trace;
+pub mod upgrade;
 mod upstream;
 mod xfcc;
 mod zone;

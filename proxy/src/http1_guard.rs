@@ -10,7 +10,7 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
@@ -33,6 +33,10 @@ pub struct Guard(Arc<Mutex<State>>);
 
 #[derive(Default)]
 struct State {
+    /// What became of the request after whose head reading waits.
+    decided: Option<bool>,
+    undecided: bool,
+    waiting: Option<Waker>,
     /// Heads that the reader let pass and the service has not yet seen.
     passed: usize,
     refused: Option<Refusal>,
@@ -43,12 +47,36 @@ impl Guard {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn pass(&self) {
-        self.lock().passed += 1;
+    fn pass(&self, undecided: bool) {
+        let mut state = self.lock();
+        state.passed += 1;
+        state.undecided = undecided;
     }
 
     fn refuse(&self, refusal: Refusal) {
         self.lock().refused = Some(refusal);
+    }
+
+    /// Says whether the request that asked for another protocol got it. Until then nothing behind its head is read: it may
+    /// be the next request, or no HTTP at all.
+    pub fn decide(&self, switched: bool) {
+        let mut state = self.lock();
+        if !std::mem::take(&mut state.undecided) {
+            return;
+        }
+        state.decided = Some(switched);
+        if let Some(waiting) = state.waiting.take() {
+            waiting.wake();
+        }
+    }
+
+    fn poll_decided(&self, context: &mut Context<'_>) -> Poll<bool> {
+        let mut state = self.lock();
+        if let Some(switched) = state.decided.take() {
+            return Poll::Ready(switched);
+        }
+        state.waiting = Some(context.waker().clone());
+        Poll::Pending
     }
 
     /// Called once for each request that the parser hands over: the refusal, if this one stands for a refused head.
@@ -73,6 +101,8 @@ pub struct HeadLimits {
     pub count: usize,
     /// From its first byte to its last.
     pub time: Duration,
+    /// Whether a request may ask for another protocol.
+    pub upgrades: bool,
 }
 
 /// A connection whose read side is guarded.
@@ -120,6 +150,12 @@ impl<S> Guarded<S> {
     fn admit(&mut self, mut bytes: BytesMut) {
         while !bytes.is_empty() && self.state == Reading::Requests {
             match &mut self.framing {
+                Framing::Undecided => {
+                    // All of it came with the head, so there is no deadline to keep.
+                    self.held = bytes;
+                    return;
+                }
+                Framing::Tunnel => self.cleared.unsplit(bytes.split()),
                 Framing::Head => match Head::scan(&bytes, self.limits) {
                     Ok(Head::Incomplete) => {
                         self.held = bytes;
@@ -129,7 +165,7 @@ impl<S> Guarded<S> {
                         self.cleared.unsplit(bytes.split_to(length));
                         self.framing = body;
                         self.deadline = None;
-                        self.guard.pass();
+                        self.guard.pass(matches!(self.framing, Framing::Undecided));
                     }
                     Err(refusal) => self.refuse(refusal),
                 },
@@ -153,6 +189,45 @@ impl<S> Guarded<S> {
                 },
             }
         }
+    }
+
+    /// The usual read, one whole head and perhaps the beginning of its body, passes as it is, without being copied.
+    fn passes_whole(&mut self, read: &[u8]) -> bool {
+        if !self.held.is_empty() || !matches!(self.framing, Framing::Head) {
+            return false;
+        }
+        let Ok(Head::Complete { length, mut body }) = Head::scan(read, self.limits) else { return false };
+        let behind = read.len() - length;
+        match &mut body {
+            _ if behind == 0 => {}
+            Framing::Length(left) if u64::try_from(behind).is_ok_and(|behind| behind < *left) => {
+                *left -= u64::try_from(behind).unwrap_or_default();
+            }
+            Framing::Length(_)
+            | Framing::Chunked(_)
+            | Framing::Head
+            | Framing::Undecided
+            | Framing::Tunnel => {
+                return false;
+            }
+        }
+        self.guard.pass(matches!(body, Framing::Undecided));
+        self.framing = body;
+        self.deadline = None;
+        true
+    }
+
+    /// Whether a head goes on in `read` and cannot end there: it has to be looked at only when a line ends.
+    fn holds_on(&mut self, read: &[u8]) -> bool {
+        let within = self.held.len() + read.len() <= self.limits.bytes;
+        let goes_on = within
+            && !self.held.is_empty()
+            && matches!(self.framing, Framing::Head)
+            && !read.contains(&b'\n');
+        if goes_on {
+            self.held.extend_from_slice(read);
+        }
+        goes_on
     }
 
     fn refuse(&mut self, refusal: Refusal) {
@@ -198,6 +273,13 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
             if this.state != Reading::Requests {
                 return poll_discard(&mut this.inner, context).map(Ok);
             }
+            if matches!(this.framing, Framing::Undecided) {
+                let switched = ready!(this.guard.poll_decided(context));
+                this.framing = if switched { Framing::Tunnel } else { Framing::Head };
+                let early = std::mem::take(&mut this.held);
+                this.admit(early);
+                continue;
+            }
             let before = buffer.filled().len();
             match Pin::new(&mut this.inner).poll_read(context, buffer) {
                 Poll::Ready(Ok(())) => {}
@@ -214,6 +296,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
             if read.is_empty() {
                 return Poll::Ready(Ok(()));
             }
+            if matches!(this.framing, Framing::Tunnel) {
+                return Poll::Ready(Ok(()));
+            }
             if let Framing::Length(left) = &mut this.framing {
                 // The bulk of an upload passes without being copied.
                 let length = u64::try_from(read.len()).unwrap_or(u64::MAX);
@@ -221,6 +306,13 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
                     *left -= length;
                     return Poll::Ready(Ok(()));
                 }
+            }
+            if this.passes_whole(read) {
+                return Poll::Ready(Ok(()));
+            }
+            if this.holds_on(read) {
+                buffer.set_filled(before);
+                continue;
             }
             let mut bytes = std::mem::take(&mut this.held);
             bytes.extend_from_slice(read);
@@ -253,5 +345,63 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
 
     fn is_write_vectored(&self) -> bool {
         self.inner.is_write_vectored()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncReadExt as _;
+
+    use super::*;
+
+    /// Gives its bytes in pieces of `step`.
+    struct Pieces {
+        bytes: BytesMut,
+        step: usize,
+    }
+
+    impl AsyncRead for Pieces {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            buffer: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            let here = self.step.min(self.bytes.len()).min(buffer.remaining());
+            buffer.put_slice(&self.bytes.split_to(here));
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    /// What passes of `stream`, and how many heads that is.
+    fn passes(stream: &[u8], step: usize) -> (Vec<u8>, usize) {
+        let limits = HeadLimits { bytes: 500, count: 10, time: Duration::from_secs(60), upgrades: false };
+        let guard = Guard::default();
+        let mut guarded = Guarded::new(Pieces { bytes: stream.into(), step }, guard.clone(), limits);
+        let mut passed = Vec::new();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        runtime.block_on(guarded.read_to_end(&mut passed)).unwrap();
+        let count = guard.lock().passed;
+        (passed, count)
+    }
+
+    #[test]
+    fn what_passes_does_not_depend_on_where_the_reads_fall() {
+        let stream = b"\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n\
+            POST /length HTTP/1.1\r\nHost: a\r\nContent-Length: 20\r\n\r\nGET /no HTTP/1.1\r\n\r\n\
+            POST /chunks HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n\
+            GET /last HTTP/1.1\r\nHost: a\r\n\r\n";
+        for step in 1..=stream.len() {
+            assert_eq!(passes(stream, step), (stream.to_vec(), 4), "reads of {step}");
+        }
+    }
+
+    #[test]
+    fn nothing_behind_a_refused_head_passes_wherever_the_reads_fall() {
+        let good = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+        let stream = [&good[..], b"GET / HTTP/1.1\r\nHost: a\nX: y\r\n\r\n", good].concat();
+        for step in 1..=stream.len() {
+            let expected = [&good[..], REPLACEMENT].concat();
+            assert_eq!(passes(&stream, step), (expected, 1), "reads of {step}");
+        }
     }
 }

@@ -38,6 +38,8 @@ pub struct Metrics {
     pub request_seconds: Histogram,
     /// `postern_access_log_dropped_total`: lines that standard output was too slow for, or did not take.
     pub access_log_dropped: IntCounter,
+    /// `postern_upgrades_total`: connections that went on in another protocol.
+    pub upgrades: IntCounter,
     /// `postern_draining`: 1 after SIGTERM.
     pub draining: IntGauge,
     handshakes: IntCounterVec,
@@ -158,6 +160,7 @@ impl Metrics {
                 "postern_access_log_dropped_total",
                 "Access log lines lost because standard output was too slow, full or closed.",
             )?,
+            upgrades: counter(r, "postern_upgrades_total", "Connections that went on in another protocol.")?,
             draining: gauge(r, "postern_draining", "1 after SIGTERM.")?,
             handshakes,
             retired,

@@ -115,6 +115,11 @@ impl Record {
         self.refusal = Some(refusal);
     }
 
+    /// What it became ended before its end.
+    pub fn ended_early(&mut self, detail: String) {
+        self.detail = Some(detail);
+    }
+
     /// The answer came from upstream.
     pub fn answered(&mut self, status: StatusCode) {
         self.status = Some(status);
@@ -183,7 +188,8 @@ impl Drop for Record {
 /// A response's body that carries its request's record to the end.
 pub struct RecordedBody {
     body: ResponseBody,
-    record: Record,
+    /// None if somebody else writes it down.
+    record: Option<Record>,
     whole: bool,
 }
 
@@ -193,7 +199,12 @@ impl RecordedBody {
         // A body of our own may never be asked for (HEAD), and is whole all the same.
         let whole = body.is_end_stream() || record.refusal.is_some();
         record.progress.download.set(if body.is_end_stream() { Turn::Over } else { Turn::Upstreams });
-        Self { body, record, whole }
+        Self { body, record: Some(record), whole }
+    }
+
+    /// `body` is not what the request is about: its connection becomes another.
+    pub fn unrecorded(body: ResponseBody) -> Self {
+        Self { body, record: None, whole: true }
     }
 }
 
@@ -207,7 +218,8 @@ impl Body for RecordedBody {
     ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         let this = self.get_mut();
         let polled = Pin::new(&mut this.body).poll_frame(context);
-        let download = &this.record.progress.download;
+        let Some(record) = &mut this.record else { return polled };
+        let download = &record.progress.download;
         match &polled {
             Poll::Ready(Some(Ok(frame))) => {
                 download.add(frame.data_ref().map_or(0, Bytes::len));
@@ -215,8 +227,8 @@ impl Body for RecordedBody {
                 this.whole = this.whole || this.body.is_end_stream();
             }
             Poll::Ready(Some(Err(error))) => {
-                let stopped = this.record.progress.stopped().cloned();
-                this.record.broken(stopped.unwrap_or_else(|| error.refusal()));
+                let stopped = record.progress.stopped().cloned();
+                record.broken(stopped.unwrap_or_else(|| error.refusal()));
             }
             Poll::Ready(None) => {
                 download.set(Turn::Over);
@@ -238,8 +250,8 @@ impl Body for RecordedBody {
 
 impl Drop for RecordedBody {
     fn drop(&mut self) {
-        if !self.whole && self.record.refusal.is_none() {
-            self.record.detail = Some("the client went away before the end of the response".to_owned());
+        if let Some(record) = self.record.as_mut().filter(|record| record.refusal.is_none() && !self.whole) {
+            record.detail = Some("the client went away before the end of the response".to_owned());
         }
     }
 }

@@ -5,10 +5,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::TRAILER;
-use http::{HeaderMap, HeaderName, Request, StatusCode};
+use http::header::{TE, TRAILER};
+use http::{HeaderMap, HeaderName, Request, Response, StatusCode};
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Empty, Full};
+use hyper::body::Incoming;
 use hyper::client::conn::http2::SendRequest;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpStream;
@@ -71,6 +72,18 @@ impl Http2 {
         self.send(request, Empty::new().boxed())
     }
 
+    /// GETs `path`, says that trailers are welcome, and gives those of the response.
+    ///
+    /// # Errors
+    ///
+    /// When the connection is gone.
+    pub fn get_trailers(&mut self, path: &str) -> Result<HeaderMap, Failure> {
+        let request = Request::get(format!("https://localhost{path}")).header(TE, "trailers");
+        let response = self.ask(request, Empty::new().boxed())?;
+        let body = self.runtime.block_on(response.into_body().collect())?;
+        Ok(body.trailers().cloned().unwrap_or_default())
+    }
+
     /// POSTs `body` to `path`, and `trailers` behind it, which the header `Trailer` announces.
     ///
     /// # Errors
@@ -94,14 +107,23 @@ impl Http2 {
         request: http::request::Builder,
         body: BoxBody<Bytes, Infallible>,
     ) -> Result<(StatusCode, Bytes), Failure> {
+        let response = self.ask(request, body)?;
+        let status = response.status();
+        let body = self.runtime.block_on(response.into_body().collect())?;
+        Ok((status, body.to_bytes()))
+    }
+
+    fn ask(
+        &mut self,
+        request: http::request::Builder,
+        body: BoxBody<Bytes, Infallible>,
+    ) -> Result<Response<Incoming>, Failure> {
         let request = request.body(body);
         let request =
             request.map_err(|error| Failure::Missing(format!("a request that can be sent ({error})")))?;
         self.runtime.block_on(async {
             self.requests.ready().await?;
-            let response = self.requests.send_request(request).await?;
-            let status = response.status();
-            Ok((status, response.into_body().collect().await?.to_bytes()))
+            Ok(self.requests.send_request(request).await?)
         })
     }
 

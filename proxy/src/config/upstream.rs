@@ -79,6 +79,8 @@ pub struct Upstream {
     pub header_limit: usize,
     /// Signatures, if it wants them.
     pub sigv4: Option<Sigv4>,
+    /// Whether a client may ask for another protocol on its connection.
+    pub allow_upgrade: bool,
 }
 
 impl Upstream {
@@ -110,6 +112,7 @@ impl Upstream {
             breaker: Breaker::read(&mut upstream.section("breaker")),
             header_limit: upstream.number("header_limit_bytes", 8_000, 256..=1_048_576),
             sigv4: Sigv4::read(&mut upstream.section("sigv4")),
+            allow_upgrade: upstream.boolean("allow_upgrade", false),
         }
     }
 }

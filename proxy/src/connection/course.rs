@@ -9,12 +9,14 @@ use std::sync::PoisonError;
 use std::time::Duration;
 
 use hyper::body::Incoming;
-use hyper::server::conn::{http1, http2};
+use hyper::server::conn::http2;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, sleep};
 
 use super::session::Session;
 use crate::drain::{Phase, reached};
 use crate::forward::describe;
+use crate::http1::Http1;
 use crate::http2::Streams;
 use crate::http2_guard::flood;
 use crate::metrics::Retirement;
@@ -143,18 +145,19 @@ pub(super) trait Graceful: Future<Output = hyper::Result<()>> {
     fn end(self: Pin<&mut Self>);
 }
 
-impl<I, S> Graceful for http1::Connection<I, S>
+impl<I, S> Graceful for Http1<I, S>
 where
-    I: hyper::rt::Read + hyper::rt::Write + Unpin,
+    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     S: hyper::service::HttpService<Incoming, ResBody = RecordedBody>,
     S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    Self: Future<Output = hyper::Result<()>> + Unpin,
 {
     fn retire(self: Pin<&mut Self>) {
         // The next response says it.
     }
 
     fn end(self: Pin<&mut Self>) {
-        self.graceful_shutdown();
+        self.get_mut().graceful_shutdown();
     }
 }
 

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::Worker;
 use crate::app::App;
 use crate::authorize::Client;
-use crate::forward::{Asker, IdentityHeaderValues, ResponseBody};
+use crate::forward::{Asker, IdentityHeaderValues, ResponseBody, upgrade};
 use crate::http1_guard::Guard;
 use crate::identify::ClientIdentity;
 use crate::metrics::Retirement;
@@ -20,6 +20,7 @@ use crate::open_requests::OpenRequests;
 use crate::problem;
 use crate::record::{Record, RecordedBody, refuse_connection};
 use crate::refusal::Refusal;
+use crate::tunnel::Tunnel;
 
 /// A connection whose client is known.
 pub struct Session {
@@ -34,7 +35,10 @@ pub struct Session {
     pub tls: &'static str,
     pub(super) client: Mutex<Client>,
     identity_headers: IdentityHeaderValues,
-    pub(super) guard: Guard,
+    /// Of HTTP/1.1's heads.
+    pub guard: Guard,
+    /// What the connection becomes after HTTP/1.1.
+    tunnel: Mutex<Option<(Tunnel, Record)>>,
     requests: AtomicU64,
     /// Those that are being answered.
     pub open_requests: OpenRequests,
@@ -71,6 +75,7 @@ impl Session {
             client: Mutex::new(client),
             identity_headers,
             guard: Guard::default(),
+            tunnel: Mutex::default(),
             requests: AtomicU64::new(0),
             open_requests: OpenRequests::new(now.into_std()),
             begun: Notify::new(),
@@ -101,6 +106,7 @@ impl Session {
         }
         let mut record = Record::begin(self.clone(), &request, number);
         let version = request.version();
+        let upgrade = upgrade::is_asked(&request);
         let answer = match self.guard.take_refusal() {
             Some(refusal) => {
                 record.unread();
@@ -129,7 +135,21 @@ impl Session {
         {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
-        Ok(response.map(|body| RecordedBody::new(body, record)))
+        let tunnel = response.extensions_mut().remove::<Tunnel>();
+        if upgrade {
+            self.guard.decide(tunnel.is_some());
+        }
+        let Some(tunnel) = tunnel else {
+            return Ok(response.map(|body| RecordedBody::new(body, record)));
+        };
+        self.app().metrics.upgrades.inc();
+        *self.tunnel.lock().unwrap_or_else(PoisonError::into_inner) = Some((tunnel, record));
+        Ok(response.map(RecordedBody::unrecorded))
+    }
+
+    /// What the connection becomes after HTTP/1.1, if that was asked for and granted.
+    pub fn take_tunnel(&self) -> Option<(Tunnel, Record)> {
+        self.tunnel.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Phases 4 and 5.

@@ -182,6 +182,11 @@ impl ResponseBody {
         })
     }
 
+    /// No body at all.
+    pub(super) fn nothing() -> Self {
+        Self(Source::Own(None))
+    }
+
     /// A body of our own.
     pub fn own(bytes: Bytes) -> Self {
         Self(Source::Own(Some(bytes)))

@@ -57,7 +57,7 @@ impl Connector {
         })?;
         // What goes wrong on it reaches the request that is on it, and the pool sees that it is closed.
         let driver = tokio::spawn(async move {
-            let _ = connection.await;
+            let _ = connection.with_upgrades().await;
         });
         Ok(Connection { sender, flow: Arc::new(Flow::new(driver.abort_handle(), self.open.clone())) })
     }

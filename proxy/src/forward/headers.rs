@@ -1,6 +1,6 @@
 //! The header policy: what of a client's request reaches the upstream, what is added, and what comes back.
 
-use http::header::{CONTENT_LENGTH, COOKIE, HOST, TRANSFER_ENCODING};
+use http::header::{CONNECTION, CONTENT_LENGTH, COOKIE, HOST, TE, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, HeaderValue, Version, request, response};
 use http_body::SizeHint;
 
@@ -44,6 +44,7 @@ pub(super) fn to_upstream(
     let settings = &*asker.identity.settings;
     let headers = &mut head.headers;
     let before = Before::of(headers, settings);
+    let trailers = headers.get(TE).is_some_and(takes_trailers);
     // What Connection lists goes first, and only then is ours set: `Connection: client-cert` must not remove it.
     let found = ours::remove(headers, settings);
     join_cookies(headers);
@@ -54,8 +55,19 @@ pub(super) fn to_upstream(
     if let Some(id) = api.id {
         headers.insert(API_ID, id.clone());
     }
+    if trailers {
+        // RFC 9110 §10.1.4: we pass them on, so we may ask for them. gRPC's clients do not accept an answer without.
+        headers.insert(TE, HeaderValue::from_static("trailers"));
+        headers.insert(CONNECTION, HeaderValue::from_static("te"));
+    }
     frame(head, body);
     check_size(&head.headers, limit)
+}
+
+/// Whether a TE field lists "trailers".
+fn takes_trailers(te: &HeaderValue) -> bool {
+    let mut codings = te.as_bytes().split(|byte| *byte == b',');
+    codings.any(|coding| coding.trim_ascii().eq_ignore_ascii_case(b"trailers"))
 }
 
 /// Nothing is cut off: the upstream gets all of it or nothing.
@@ -187,7 +199,7 @@ mod tests {
             ("connection", "keep-alive"),
             ("x-one", "gone"),
             ("keep-alive", "timeout=5"),
-            ("te", "trailers"),
+            ("te", "gzip"),
             ("expect", "100-continue"),
         ]);
         assert_eq!(names(&headers), ["client-cert", "host"]);

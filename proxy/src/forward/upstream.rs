@@ -18,6 +18,7 @@ use super::retry::{Budget, is_idempotent};
 #[cfg(feature = "aws")]
 use super::signing::{self, Signer};
 use super::tls::{Trusted, TrustedBundles};
+use super::upgrade::{Upgrade, switched};
 use super::{describe, health};
 use crate::config;
 use crate::metrics::UpstreamMetrics;
@@ -122,6 +123,7 @@ impl Upstream {
         let (mut head, body) = request.into_parts();
         let config::Upstream { host, api_id_header, header_limit, .. } = self.settings.as_ref();
         let target = routed.target(&head.uri)?;
+        let upgrade = Upgrade::take(&mut head, self.settings.allow_upgrade && body.is_end_stream());
         let body = RequestBody::new(body, progress.clone(), asker.identity.settings.clone());
         #[cfg(feature = "aws")]
         let body = match &self.signer {
@@ -130,9 +132,10 @@ impl Upstream {
         };
         let api = Api { host, id: api_id_header.as_ref() };
         headers::to_upstream(&mut head, asker, api, &body.size_hint(), *header_limit)?;
+        upgrade.iter().for_each(|upgrade| upgrade.ask(&mut head.headers));
         head.uri = target;
         head.version = Version::HTTP_11;
-        self.send(head, body, progress).await
+        self.send(head, body, upgrade, progress).await
     }
 
     /// Sends a request whose head is as the upstream is to see it.
@@ -140,14 +143,16 @@ impl Upstream {
         &self,
         head: request::Parts,
         body: RequestBody,
+        upgrade: Option<Upgrade>,
         progress: &Arc<Progress>,
     ) -> Result<Response<ResponseBody>, Refusal> {
         let admission = self.breaker.admit()?;
         let Some(limit) = self.settings.total_timeout else {
-            return self.send_admitted(head, body, progress, admission, None).await;
+            return self.send_admitted(head, body, upgrade, progress, admission, None).await;
         };
         let end = Instant::now() + limit;
-        match timeout_at(end, self.send_admitted(head, body, progress, admission, Some((end, limit)))).await {
+        let sent = self.send_admitted(head, body, upgrade, progress, admission, Some((end, limit)));
+        match timeout_at(end, sent).await {
             Ok(answer) => answer,
             Err(_elapsed) => Err(Refusal::UpstreamTimeout { after: limit }),
         }
@@ -157,6 +162,7 @@ impl Upstream {
         &self,
         head: request::Parts,
         body: RequestBody,
+        upgrade: Option<Upgrade>,
         progress: &Arc<Progress>,
         admission: Admission<'_>,
         end: Option<End>,
@@ -171,8 +177,7 @@ impl Upstream {
                     admission.succeeded();
                 }
                 if status == StatusCode::SWITCHING_PROTOCOLS {
-                    let detail = "it switches protocols, which nobody asked for".to_owned();
-                    return Err(Refusal::UpstreamMalformed { detail });
+                    return switched(upgrade, response, lease);
                 }
                 let (mut head, body) = response.into_parts();
                 // hyper goes on in HTTP/1.0 on such a connection, which cannot carry a body of unknown size.

@@ -9,6 +9,10 @@ use crate::refusal::Refusal;
 pub(super) enum Framing {
     /// A request head.
     Head,
+    /// What the answer to an upgrade makes of them.
+    Undecided,
+    /// Another protocol's.
+    Tunnel,
     /// This many bytes of body.
     Length(u64),
     /// A chunked body.
@@ -36,6 +40,7 @@ impl Head {
         let mut fields = Fields::default();
         let mut at = 0;
         let mut seen_request_line = false;
+        let mut seen_empty_line = false;
         loop {
             let rest = bytes.get(at..).unwrap_or_default();
             let Some(end) = rest.iter().position(|byte| *byte == b'\n') else {
@@ -48,11 +53,15 @@ impl Head {
             let line = rest.get(..end).unwrap_or_default();
             let line = line.strip_suffix(b"\r").ok_or_else(|| malformed("a line ends in LF without CR"))?;
             match (line, seen_request_line) {
-                // RFC 9112 §2.2: empty lines before the request line are to be ignored; hyper does.
-                ([], false) => {}
-                ([], true) => return Ok(Self::Complete { length: at, body: fields.framing()? }),
+                // RFC 9112 §2.2: an empty line before the request line is to be ignored; hyper does. More have no reason.
+                ([], false) if !std::mem::replace(&mut seen_empty_line, true) => {}
+                ([], false) => return Err(malformed("more than one empty line before the request line")),
+                ([], true) => {
+                    return Ok(Self::Complete { length: at, body: fields.framing(limits.upgrades)? });
+                }
                 (line, false) => {
                     fields.http11 = request_line(line)? == b"HTTP/1.1";
+                    fields.get = line.starts_with(b"GET ");
                     seen_request_line = true;
                 }
                 (line, true) => {
@@ -114,6 +123,8 @@ struct Fields {
     chunked: bool,
     host: bool,
     http11: bool,
+    get: bool,
+    upgrade: bool,
 }
 
 impl Fields {
@@ -144,6 +155,8 @@ impl Fields {
                 return Err(conflict("Transfer-Encoding is anything but one \"chunked\""));
             }
             self.chunked = true;
+        } else if name.eq_ignore_ascii_case(b"upgrade") {
+            self.upgrade = true;
         } else if name.eq_ignore_ascii_case(b"host") && std::mem::replace(&mut self.host, true) {
             // RFC 9112 §3.2.
             return Err(malformed("more than one Host"));
@@ -165,7 +178,7 @@ impl Fields {
         Ok(())
     }
 
-    fn framing(self) -> Result<Framing, Refusal> {
+    fn framing(self, upgrades: bool) -> Result<Framing, Refusal> {
         if self.chunked && !self.http11 {
             // RFC 9112 §6.1: HTTP/1.0 has no Transfer-Encoding, so somebody on the way did not read it.
             return Err(conflict("Transfer-Encoding in an HTTP/1.0 request"));
@@ -177,6 +190,7 @@ impl Fields {
         Ok(match (self.chunked, self.length) {
             (true, _) => Framing::Chunked(Chunked::default()),
             (false, Some(length)) if length > 0 => Framing::Length(length),
+            (false, _) if upgrades && self.upgrade && self.http11 && self.get => Framing::Undecided,
             (false, _) => Framing::Head,
         })
     }
@@ -192,7 +206,7 @@ mod tests {
     use super::*;
 
     fn scan(head: &str) -> Result<Head, &'static str> {
-        let limits = HeadLimits { bytes: 200, count: 10, time: std::time::Duration::ZERO };
+        let limits = HeadLimits { bytes: 200, count: 10, time: std::time::Duration::ZERO, upgrades: false };
         Head::scan(head.as_bytes(), limits).map_err(|refusal| refusal.label())
     }
 
@@ -247,6 +261,7 @@ mod tests {
             "GET / HTTP/1.2",
             "GET /",
             " GET / HTTP/1.1",
+            "\r\n\r\nGET / HTTP/1.1",
             "GET example.com HTTP/1.1",
             "GET * HTTP/1.1",
         ] {

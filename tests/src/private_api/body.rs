@@ -23,6 +23,8 @@ pub(super) enum Body {
     CutShort(Cut),
     /// Some bytes, and then nothing any more.
     Stalled(Option<Bytes>),
+    /// No data, then these.
+    Trailers(Option<http::HeaderMap>),
 }
 
 /// How far a body that breaks off has come.
@@ -74,6 +76,9 @@ impl hyper::body::Body for Body {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
+            Self::Trailers(trailers) => {
+                return Poll::Ready(trailers.take().map(|trailers| Ok(Frame::trailers(trailers))));
+            }
             Self::CutShort(Cut::Broken) => {
                 return Poll::Ready(Some(Err(io::Error::other("broke off as asked"))));
             }
@@ -86,6 +91,7 @@ impl hyper::body::Body for Body {
             Self::Full(bytes) => bytes.is_none(),
             Self::Pattern { remaining, .. } => *remaining == 0,
             Self::CutShort(_) | Self::Stalled(_) => false,
+            Self::Trailers(trailers) => trailers.is_none(),
         }
     }
 
@@ -94,7 +100,7 @@ impl hyper::body::Body for Body {
             Self::Full(Some(bytes)) => hyper::body::SizeHint::with_exact(length(bytes)),
             Self::Full(None) => hyper::body::SizeHint::with_exact(0),
             Self::Pattern { remaining, .. } => hyper::body::SizeHint::with_exact(*remaining),
-            Self::CutShort(_) | Self::Stalled(_) => hyper::body::SizeHint::default(),
+            Self::CutShort(_) | Self::Stalled(_) | Self::Trailers(_) => hyper::body::SizeHint::default(),
         }
     }
 }

@@ -65,6 +65,8 @@ pub(super) async fn answer(
         ("stall", "") => Response::new(Body::stalled()),
         // Breaks the connection of the first request that comes with this key.
         ("flaky", key) if endpoint.is_new(key) => closing(switch, Fault::Reset),
+        // What a gRPC call that failed looks like: no message, and the status after it.
+        ("trailers", "") => trailers(),
         ("malformed", "") => closing(switch, Fault::Malformed),
         ("reset", "") => closing(switch, Fault::Reset),
         ("never", "") => std::future::pending().await,
@@ -136,6 +138,13 @@ pub(super) fn message(status: StatusCode, text: &str) -> Response<Body> {
 fn with_length(body: Body, length: u64) -> Response<Body> {
     let mut response = Response::new(body);
     response.headers_mut().insert(CONTENT_LENGTH, length.into());
+    response
+}
+
+fn trailers() -> Response<Body> {
+    let status = (http::HeaderName::from_static("grpc-status"), http::HeaderValue::from_static("7"));
+    let mut response = Response::new(Body::Trailers(Some([status].into_iter().collect())));
+    response.headers_mut().insert(http::header::TRAILER, http::HeaderValue::from_static("grpc-status"));
     response
 }
 
