@@ -65,6 +65,13 @@ pub(crate) struct Beside {
 }
 
 impl Metadata {
+    /// Whether this CRL was issued before `other`, of the same issuer and scope: its number or its thisUpdate says so.
+    /// RFC 5280 §5.2.3: the CRL number only grows. An older CRL is a replay, and would let revoked clients back in.
+    #[must_use]
+    pub fn is_older_than(&self, other: &Metadata) -> bool {
+        self.crl_number < other.crl_number || self.this_update < other.this_update
+    }
+
     pub(crate) fn new(head: &Head, tail: &Tail, beside: &Beside) -> Metadata {
         Metadata {
             issuer: name::rfc4514(&head.issuer).unwrap_or_default(),

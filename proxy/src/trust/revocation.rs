@@ -298,11 +298,11 @@ fn open(path: &Path, signers: Option<&[PublicKey]>) -> Result<Crl, Invalid> {
     Ok(Crl { path: path.to_owned(), index: Arc::new(index), next_update })
 }
 
-/// RFC 5280 §5.2.3: the CRL number only grows. An older CRL is a replay, and would let revoked clients back in.
+/// A CRL never goes backwards.
 fn refuse_rollback(new: &Index, old: &Index) -> Result<(), String> {
     let (new, old) = (new.metadata(), old.metadata());
     let number = |number: &Option<_>| number.as_ref().map_or_else(|| "none".to_owned(), ToString::to_string);
-    if new.crl_number < old.crl_number || new.this_update < old.this_update {
+    if new.is_older_than(old) {
         return Err(format!(
             "rollback: CRL number {} of {} is older than {} of {}, which stays in force",
             number(&new.crl_number),

@@ -55,8 +55,7 @@ fn refuse_rollback(new: &Index, old: &Index) -> Result<(), UploadFault> {
     if new.issuer_id != old.issuer_id || new.scope != old.scope {
         return Err(UploadFault::OtherCrl { issuer: old.issuer.clone() });
     }
-    // RFC 5280 §5.2.3: the CRL number only grows. An older CRL is a replay, and would let revoked clients back in.
-    if new.crl_number < old.crl_number || new.this_update < old.this_update {
+    if new.is_older_than(old) {
         return Err(UploadFault::Older {
             new: new.this_update,
             new_number: new.crl_number,
