@@ -28,7 +28,6 @@ mod zone;
 use std::sync::Arc;
 
 use http::{Request, Response};
-use hyper::body::Incoming;
 
 pub use self::body::{Broken, ResponseBody};
 pub use self::headers::Asker;
@@ -41,6 +40,7 @@ use crate::config::{Config, Invalid};
 use crate::metrics::Metrics;
 use crate::progress::Progress;
 use crate::refusal::Refusal;
+use crate::upload::Upload;
 
 /// The name of the upstream of a configuration without routes.
 const ONLY: &str = "default";
@@ -109,7 +109,7 @@ impl Forwarder {
     pub async fn forward(
         &self,
         permit: Permit<'_>,
-        request: Request<Incoming>,
+        request: Request<Upload>,
         asker: Asker<'_>,
         progress: &Arc<Progress>,
     ) -> Result<Response<ResponseBody>, Refusal> {

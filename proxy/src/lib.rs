@@ -37,3 +37,4 @@ pub mod shares;
 pub mod target;
 pub mod trust;
 pub mod tunnel;
+pub mod upload;

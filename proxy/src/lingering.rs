@@ -11,7 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::time::{Sleep, sleep, timeout};
 
 /// How long a client gets to read our last words.
-const PATIENCE: Duration = Duration::from_secs(1);
+pub const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Closes `stream`. To be used where no HTTP connection does it.
 pub async fn close(stream: impl AsyncRead + AsyncWrite + Unpin) {

@@ -21,6 +21,7 @@ use crate::problem;
 use crate::record::{Record, RecordedBody, refuse_connection};
 use crate::refusal::Refusal;
 use crate::tunnel::Tunnel;
+use crate::upload::Upload;
 
 /// A connection whose client is known.
 pub struct Session {
@@ -107,6 +108,7 @@ impl Session {
         let mut record = Record::begin(self.clone(), &request, number);
         let version = request.version();
         let upgrade = upgrade::is_asked(&request);
+        let request = request.map(|body| Upload::new(body, version));
         let answer = match self.guard.take_refusal() {
             Some(refusal) => {
                 record.unread();
@@ -155,7 +157,7 @@ impl Session {
     /// Phases 4 and 5.
     async fn forward(
         &self,
-        request: Request<Incoming>,
+        request: Request<Upload>,
         record: &mut Record,
     ) -> Result<Response<ResponseBody>, Refusal> {
         let app = self.app();

@@ -17,11 +17,12 @@ use super::pool::Lease;
 use crate::config::IdentityHeaders;
 use crate::progress::{Progress, Turn};
 use crate::refusal::Refusal;
+use crate::upload::Upload;
 
 /// A request's body on its way upstream.
 pub(super) struct RequestBody {
     /// None for a request that has none; with what decides about its trailers.
-    inner: Option<(Incoming, Arc<IdentityHeaders>)>,
+    inner: Option<(Upload, Arc<IdentityHeaders>)>,
     /// What was read of it in advance: all of it.
     whole: Option<Bytes>,
     progress: Arc<Progress>,
@@ -39,7 +40,7 @@ pub(super) enum RequestBodyError {
 }
 
 impl RequestBody {
-    pub(super) fn new(inner: Incoming, progress: Arc<Progress>, settings: Arc<IdentityHeaders>) -> Self {
+    pub(super) fn new(inner: Upload, progress: Arc<Progress>, settings: Arc<IdentityHeaders>) -> Self {
         if inner.is_end_stream() {
             progress.upload.set(Turn::Over);
         }

@@ -25,6 +25,7 @@ use crate::metrics::UpstreamMetrics;
 use crate::progress::{Progress, Turn};
 use crate::refusal::Refusal;
 use crate::routes::Routed;
+use crate::upload::Upload;
 
 /// How many kept connections may turn out to be closed before a request gets a new one.
 const STALE: u32 = 3;
@@ -116,7 +117,7 @@ impl Upstream {
     pub(super) async fn forward(
         &self,
         routed: Routed<'_>,
-        request: Request<Incoming>,
+        request: Request<Upload>,
         asker: Asker<'_>,
         progress: &Arc<Progress>,
     ) -> Result<Response<ResponseBody>, Refusal> {
