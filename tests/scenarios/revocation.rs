@@ -168,3 +168,16 @@ fn a_partition_of_other_certificates_refuses_its_issuers_clients() -> Outcome {
     assert!(answer.error.contains("certificate revoked"), "{}", answer.error);
     Ok(())
 }
+
+#[test]
+fn a_crl_of_the_future_counts_at_once_and_keeps_older_ones_out() -> Outcome {
+    let stage = Stage::set()?;
+    let tomorrow = OffsetDateTime::now_utc() + Duration::days(1);
+    stage.pki.reissue_crl(tomorrow, tomorrow + Duration::days(1), 10)?;
+    stage.postern.reload()?;
+    assert_eq!(stage.curl("revoked", "/").call()?.status, 200, "the CRL of the future does not list it");
+    stage.pki.reissue_crl(tomorrow - Duration::days(2), tomorrow + Duration::days(2), 10)?;
+    stage.postern.reload()?;
+    stage.postern.said(&["rollback", &tomorrow.date().to_string()])?;
+    Ok(())
+}

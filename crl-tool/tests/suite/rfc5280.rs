@@ -174,6 +174,17 @@ fn times_are_those_of_the_profile() {
     assert_eq!(late.metadata().next_update, Some(datetime!(2050-01-01 0:00 UTC)));
     let never = index(&Crl::of(&ca).change(|crl| crl.next_update.clear()).signed_by(&ca), &ca);
     assert_eq!(never.metadata().next_update, None);
+    // The CA's clock, or ours: which of them is right is not for a reader to decide.
+    let ahead = index(
+        &Crl::of(&ca)
+            .change(|crl| {
+                crl.this_update = generalized_time("20600101000000Z");
+                crl.next_update.clear();
+            })
+            .signed_by(&ca),
+        &ca,
+    );
+    assert_eq!(ahead.metadata().this_update, datetime!(2060-01-01 0:00 UTC));
     let old =
         index(&Crl::of(&ca).change(|crl| crl.this_update = utc_time("500101000000Z")).signed_by(&ca), &ca);
     assert_eq!(old.metadata().this_update, datetime!(1950-01-01 0:00 UTC));
