@@ -157,7 +157,7 @@ mod tests {
         [client_auth]
         trust_bundle = "root.pem"
         [revocation]
-        indexes = ["intermediate.crlx", "root.crlx"]
+        crls = ["intermediate.crlx", "root.crlx"]
         [upstream]
         address = "vpce-0123456789abcdef0-abcdefgh.execute-api.eu-west-1.vpce.amazonaws.com:443"
         host = "abcde12345.execute-api.eu-west-1.amazonaws.com"
@@ -214,7 +214,7 @@ mod tests {
                 "tls.private_key",
                 "client_auth.trust_bundle",
                 "upstream.address",
-                "revocation.indexes",
+                "revocation.crls",
                 "limits.header_bytes",
                 "limits.header_byte"
             ]

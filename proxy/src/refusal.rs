@@ -143,7 +143,7 @@ pub enum Refusal {
         date: String,
     },
     /// No CRL of this issuer is loaded.
-    #[error("no CRL of the issuer of certificate {serial} is loaded: add its index to revocation.indexes")]
+    #[error("no CRL of the issuer of certificate {serial} is loaded: add its index to revocation.crls")]
     CrlMissing {
         /// Of the certificate whose issuer has none.
         serial: String,
@@ -151,7 +151,7 @@ pub enum Refusal {
     /// The issuer's CRLs are limited in scope, and none of them, or not all reasons, speaks for the certificate.
     #[error(
         "no loaded CRL of its issuer covers certificate {serial} ({why}): add the missing partition's index to \
-         revocation.indexes"
+         revocation.crls"
     )]
     CrlNotCovering {
         /// Of the certificate that is not covered.

@@ -54,7 +54,7 @@ fn every_file_problem_is_reported_at_once() -> Outcome {
         .text("tls.certificate", pki.path("empty.pem").display())
         .text("client_auth.trust_bundle", pki.path("absent.pem").display())
         .text("upstream.trust_bundle", pki.path("crl/root.crl").display())
-        .raw("revocation.indexes", format!("[{:?}]", pki.path("absent.crlx").display()));
+        .raw("revocation.crls", format!("[{:?}]", pki.path("absent.crlx").display()));
     let checked = postern::check(&config)?;
     let said = said(&checked);
     assert_eq!(checked.code(), 1, "{said}");

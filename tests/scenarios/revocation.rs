@@ -63,7 +63,7 @@ fn a_missing_crl_refuses_its_issuers_clients() -> Outcome {
         let pki = Pki::make()?;
         let upstream = Upstream::start(&pki)?;
         let only = format!("[{:?}]", pki.path(covered).display());
-        let postern = Postern::start(&Config::new(&pki, upstream.address()).raw("revocation.indexes", only))?;
+        let postern = Postern::start(&Config::new(&pki, upstream.address()).raw("revocation.crls", only))?;
         let stage = Stage { postern, upstream, pki };
         let answer = stage.curl("good", "/").arg("--http1.1").call()?;
         assert!(answer.error.contains("unknown ca"), "{covered}: {}", answer.error);
@@ -78,9 +78,8 @@ fn depth_leaf_needs_no_crl_of_the_root() -> Outcome {
     let pki = Pki::make()?;
     let upstream = Upstream::start(&pki)?;
     let only = format!("[{:?}]", pki.path("crl/intermediate.crlx").display());
-    let config = Config::new(&pki, upstream.address())
-        .raw("revocation.indexes", only)
-        .text("revocation.depth", "leaf");
+    let config =
+        Config::new(&pki, upstream.address()).raw("revocation.crls", only).text("revocation.depth", "leaf");
     let stage = Stage { postern: Postern::start(&config)?, upstream, pki };
     assert_eq!(stage.curl("good", "/").call()?.status, 200);
     assert_eq!(stage.curl("revoked", "/").call()?.status, 0);
@@ -90,7 +89,7 @@ fn depth_leaf_needs_no_crl_of_the_root() -> Outcome {
 #[test]
 fn depth_off_checks_nothing_and_says_so() -> Outcome {
     let stage =
-        Stage::set_with(|config| config.text("revocation.depth", "off").raw("revocation.indexes", "[]"))?;
+        Stage::set_with(|config| config.text("revocation.depth", "off").raw("revocation.crls", "[]"))?;
     assert_eq!(stage.curl("revoked", "/").call()?.status, 200);
     stage.postern.said(&["WARN", "revocation"])?;
     Ok(())
@@ -161,7 +160,7 @@ fn a_partition_of_other_certificates_refuses_its_issuers_clients() -> Outcome {
     let indexes = [&stage.pki.indexes()[..], &[complete]].concat();
     let indexes: Vec<String> = indexes.iter().map(|path| format!("{:?}", path.display())).collect();
     let config = Config::new(&stage.pki, stage.upstream.address())
-        .raw("revocation.indexes", format!("[{}]", indexes.join(", ")));
+        .raw("revocation.crls", format!("[{}]", indexes.join(", ")));
     let stage = Stage { postern: Postern::start(&config)?, ..stage };
     assert_eq!(stage.curl("good", "/").call()?.status, 200);
     let answer = stage.curl("revoked", "/").arg("--http1.1").call()?;

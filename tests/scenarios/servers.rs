@@ -43,7 +43,7 @@ fn servers(open_mode: &str) -> Result<Servers, Failure> {
     };
     let bundle = format!("trust_bundle = {root}");
     let config = Config::new(&ours, upstream.address())
-        .raw("revocation.indexes", format!("{indexes:?}"))
+        .raw("revocation.crls", format!("{indexes:?}"))
         .list(&server("['partner.example', 'exact.open.example']", "required", &bundle))
         .list(&server("['*.open.example']", open_mode, if open_mode == "off" { "" } else { &bundle }))
         .list(

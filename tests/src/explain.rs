@@ -14,7 +14,7 @@ pub struct Question<'a> {
     pub trust_bundle: &'a Path,
     /// The client's chain, PEM.
     pub chain: &'a Path,
-    /// `revocation.indexes`
+    /// `revocation.crls`
     pub indexes: &'a [PathBuf],
     /// `revocation.crl_signers`
     pub crl_signers: &'a [PathBuf],

@@ -35,7 +35,7 @@ impl Config {
             .text("tls.certificate", pki.path("server.pem").display())
             .text("tls.private_key", pki.path("server.key").display())
             .text("client_auth.trust_bundle", pki.path("root.pem").display())
-            .raw("revocation.indexes", format!("[{:?}, {:?}]", intermediate.display(), root.display()))
+            .raw("revocation.crls", format!("[{:?}, {:?}]", intermediate.display(), root.display()))
             .text("upstream.address", upstream)
             .text("upstream.host", HOST)
             .text("upstream.server_name", HOST)

@@ -25,7 +25,7 @@ pub struct Revocation {
     /// Which certificates are checked.
     pub depth: Depth,
     /// The CRL indexes that `crl-tool build` made, one an issuer.
-    pub indexes: Vec<PathBuf>,
+    pub crls: Vec<PathBuf>,
     /// PEM files of the keys of which one must have signed each index; none if unsigned indexes will do.
     pub require_signature_by: Vec<PathBuf>,
     /// PEM files, each of a key that signs CRLs about certificates of another key: its certificate, then the CAs above it, the
@@ -44,10 +44,10 @@ impl Revocation {
             "off" => Some(Depth::Off),
             _ => None,
         });
-        let indexes = revocation.files("indexes");
-        if indexes.is_empty() && depth != Depth::Off {
+        let crls = revocation.files("crls");
+        if crls.is_empty() && depth != Depth::Off {
             revocation.problem(
-                "indexes",
+                "crls",
                 "empty, so every client would be refused",
                 "list the .crlx file of each issuer, or set revocation.depth = \"off\"",
             );
@@ -59,6 +59,6 @@ impl Revocation {
             revocation.problem("crl_signers", problem, "name the signers of CRLs that are in use");
         }
         let grace = Duration::from_secs(revocation.number("grace_seconds", 0, 0..=31_536_000));
-        Self { depth, indexes, require_signature_by, crl_signers, grace }
+        Self { depth, crls, require_signature_by, crl_signers, grace }
     }
 }

@@ -16,7 +16,7 @@ use crate::clock::{rfc3339, seconds};
 use crate::config::{Depth, Invalid, Revocation};
 use crate::refusal::Refusal;
 
-const KEY: &str = "revocation.indexes";
+const KEY: &str = "revocation.crls";
 const SIGNERS: &str = "revocation.require_signature_by";
 
 /// A CRL in force: an issuer's only one, or one of its partitions.
@@ -61,7 +61,7 @@ impl Revocations {
         let keys = signers(&config.require_signature_by).map_err(|problem| problems.push(problem));
         // Without the keys, nothing new can be believed.
         let (keys, paths) = match &keys {
-            Ok(keys) => (keys.as_deref(), config.indexes.as_slice()),
+            Ok(keys) => (keys.as_deref(), config.crls.as_slice()),
             Err(()) => (None, &[][..]),
         };
         for path in paths {
