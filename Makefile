@@ -42,13 +42,15 @@ bench-crl: ## measure crl-tool on CRLs of 10 thousand, 1 million and 10 million 
 	cargo bench -p crl-tool --bench crl --locked
 
 # The binaries with the AWS SDK, for the scenarios that need it. They are put aside, as the next build takes their place.
-WITH_AWS := -p crl-tool -p postern --features crl-tool/aws,postern/aws --locked
+WITH_AWS := -p crl-tool -p postern -p certs --features crl-tool/lambda,postern/aws,certs/aws --locked
 test-aws: tools
 	cargo fmt --all --check
 	cargo clippy $(WITH_AWS) --all-targets -- -D warnings
 	cargo build $(WITH_AWS)
+	cargo test $(WITH_AWS) --bin crl-tool
 	@install -D -C $(TARGET)/debug/crl-tool $(TARGET)/aws/crl-tool
 	@install -D -C $(TARGET)/debug/postern $(TARGET)/aws/postern
+	@install -D -C $(TARGET)/debug/certs $(TARGET)/aws/certs
 
 # The sanitizer and the fuzzer need a nightly compiler; the same bodies run in `make test` without either.
 TARGETS := crl delta certificate index

@@ -5,16 +5,17 @@ mod completions;
 mod convert;
 mod diff;
 pub(crate) mod failure;
-mod file;
+pub(crate) mod file;
 mod inspect;
-mod issuers;
+pub(crate) mod issuers;
 mod lookup;
 mod merge;
 mod progress;
+mod publish;
 mod sign;
-mod signer;
-mod style;
-mod transfer;
+pub(crate) mod signer;
+pub(crate) mod style;
+pub(crate) mod transfer;
 mod verify;
 
 use clap::{Parser, Subcommand};
@@ -61,8 +62,12 @@ enum Command {
     Convert(convert::Convert),
     Diff(diff::Diff),
     Inspect(inspect::Inspect),
+    /// Serve as an AWS Lambda function, as this program does without arguments when Lambda starts it
+    #[cfg(feature = "lambda")]
+    Lambda,
     Lookup(lookup::Lookup),
     Merge(merge::Merge),
+    Publish(publish::Publish),
     Sign(sign::Sign),
     Verify(verify::Verify),
 }
@@ -76,8 +81,11 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Convert(convert) => convert.run(style),
         Command::Diff(diff) => diff.run(style),
         Command::Inspect(inspect) => inspect.run(style),
+        #[cfg(feature = "lambda")]
+        Command::Lambda => crate::lambda::run().map(|()| ExitCode::SUCCESS),
         Command::Lookup(lookup) => lookup.run(style),
         Command::Merge(merge) => merge.run(style),
+        Command::Publish(publish) => publish.run(style),
         Command::Sign(sign) => sign.run(style),
         Command::Verify(verify) => verify.run(style),
     }

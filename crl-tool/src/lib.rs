@@ -51,6 +51,8 @@ pub use reason::Reason;
 pub use reasons::Reasons;
 pub use serial::{MAX_SERIAL_OCTETS, Serial, SerialError};
 pub use signature::VerifyError;
-pub use source::{DownloadFault, Location, Terms, UploadFault, kms_key};
+pub use source::{
+    AWS_ACTIONS, Download, DownloadFault, Edition, Location, Published, Terms, UploadFault, Write, kms_key,
+};
 pub use subject::Subject;
 pub use watch::Watch;

@@ -4,12 +4,14 @@
 mod aws;
 #[cfg(any(feature = "aws", feature = "http"))]
 mod counted;
+mod edition;
 mod fault;
 #[cfg(feature = "http")]
 mod http;
 mod location;
 mod upload;
 
+pub use edition::Edition;
 pub use fault::DownloadFault;
 pub use location::Location;
 pub use upload::UploadFault;
@@ -18,8 +20,20 @@ use crate::key::Signer;
 #[cfg(feature = "aws")]
 use std::io;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
+use time::OffsetDateTime;
+
+/// The IAM actions that the calls to AWS in here need. `aws-permissions.json` says on what, and when.
+pub const AWS_ACTIONS: [&str; 6] = [
+    "acm-pca:GetCertificateAuthorityCertificate",
+    "kms:GetPublicKey",
+    "kms:Sign",
+    "s3:GetObject",
+    // Without it, S3 refuses instead of saying that an object is not there.
+    "s3:ListBucket",
+    "s3:PutObject",
+];
 
 /// What a download may take, and where it may lead.
 #[derive(Clone, Copy, Debug)]
@@ -33,6 +47,36 @@ pub struct Terms {
     pub authenticated: bool,
     /// Put the bucket into the path of S3 requests instead of the host's name, as many servers but Amazon's want it.
     pub s3_path_style: bool,
+}
+
+/// What is at a location.
+pub struct Download {
+    /// Read as it comes. A read fails with a [`Problem::Download`](crate::Problem::Download) inside of its [`std::io::Error`].
+    pub body: Box<dyn Read>,
+    /// The name of this content at this place, if it has one: it changes whenever the content does.
+    pub etag: Option<String>,
+    /// Since when it is there, if that is known.
+    pub modified: Option<OffsetDateTime>,
+}
+
+/// Something on its way into S3, and whether it goes all of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Write {
+    /// It is written.
+    Really,
+    /// It is compared, and not written.
+    DryRun,
+}
+
+/// What became of something on its way into S3.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Published {
+    /// It is there now.
+    Written,
+    /// It was there already.
+    Unchanged,
+    /// What a newer CRL was made into is there, and stays.
+    Superseded,
 }
 
 /// A key of AWS KMS, by its id, alias or ARN, for signing indexes.
@@ -54,11 +98,22 @@ pub fn kms_key(id: &str, terms: &Terms) -> Result<Box<dyn Signer>, DownloadFault
     }
 }
 
+#[cfg(not(feature = "aws"))]
+const NO_S3: DownloadFault = DownloadFault::NotBuilt { what: "s3:// addresses", feature: "aws" };
+
+#[cfg(any(feature = "aws", feature = "http"))]
+impl Download {
+    /// Something of which nothing else is known.
+    fn of(body: impl Read + 'static) -> Download {
+        Download { body: Box::new(body), etag: None, modified: None }
+    }
+}
+
 impl Location {
     /// Puts the index in a file here, in place of one of an older CRL or of none. Nobody sees a part of it.
     ///
     /// The newer of two CRLs of one issuer and scope stays, whatever the order they come in and however many write at
-    /// once (RFC 5280 §5.2.3: the number only grows).
+    /// once (RFC 5280 §5.2.3: the number only grows). An index of the same CRL by the same signer is left alone.
     ///
     /// # Errors
     /// Nothing can be written here, or what is here must stay. It is left as it is.
@@ -66,21 +121,50 @@ impl Location {
         not(feature = "aws"),
         expect(unused_variables, reason = "without the feature, there is nowhere to write to")
     )]
-    pub fn publish(&self, index: &Path, terms: &Terms) -> Result<(), UploadFault> {
+    pub fn publish(&self, index: &Path, terms: &Terms, write: Write) -> Result<Published, UploadFault> {
         match self {
             #[cfg(feature = "aws")]
-            Location::S3 { bucket, key } => aws::publish(bucket, key, index, terms),
+            Location::S3 { bucket, key } => aws::publish(bucket, key, index, terms, write),
             #[cfg(not(feature = "aws"))]
-            Location::S3 { .. } => {
-                Err(DownloadFault::NotBuilt { what: "s3:// addresses", feature: "aws" }.into())
-            }
+            Location::S3 { .. } => Err(NO_S3.into()),
             Location::Web { .. } | Location::PrivateCa { .. } => Err(UploadFault::NotWritable),
         }
     }
 
-    /// Starts the download, which then goes on as it is read.
+    /// Puts what was made of a CRL here, in place of what was made of an older one, or by others, or of none. `make` gives
+    /// the file, and is called only if it is needed.
     ///
-    /// A read fails with a [`Problem::Download`](crate::Problem::Download) inside of its [`std::io::Error`].
+    /// # Errors
+    /// As [`Location::publish`], and those of `make`.
+    #[cfg_attr(
+        not(feature = "aws"),
+        expect(unused_variables, reason = "without the feature, there is nowhere to write to")
+    )]
+    pub fn publish_made_of(
+        &self,
+        edition: &Edition,
+        make: &mut dyn FnMut() -> Result<PathBuf, UploadFault>,
+        terms: &Terms,
+        write: Write,
+    ) -> Result<Published, UploadFault> {
+        match self {
+            #[cfg(feature = "aws")]
+            Location::S3 { bucket, key } => aws::publish_made_of(bucket, key, edition, make, terms, write),
+            #[cfg(not(feature = "aws"))]
+            Location::S3 { .. } => Err(NO_S3.into()),
+            Location::Web { .. } | Location::PrivateCa { .. } => Err(UploadFault::NotWritable),
+        }
+    }
+
+    /// As [`Location::download`], without what is known about it.
+    ///
+    /// # Errors
+    /// There is nothing to read at this location, or too much.
+    pub fn open(&self, terms: &Terms) -> Result<Box<dyn Read>, DownloadFault> {
+        self.download(terms).map(|download| download.body)
+    }
+
+    /// Starts the download, which then goes on as it is read.
     ///
     /// # Errors
     /// There is nothing to read at this location, or too much.
@@ -88,21 +172,21 @@ impl Location {
         not(any(feature = "aws", feature = "http")),
         expect(unused_variables, reason = "without both features, there is nothing that could be opened")
     )]
-    pub fn open(&self, terms: &Terms) -> Result<Box<dyn Read>, DownloadFault> {
+    pub fn download(&self, terms: &Terms) -> Result<Download, DownloadFault> {
         match self {
             #[cfg(feature = "http")]
-            Location::Web { url } => Ok(Box::new(http::open(url, terms)?)),
+            Location::Web { url } => Ok(Download::of(http::open(url, terms)?)),
             #[cfg(not(feature = "http"))]
             Location::Web { .. } => {
                 Err(DownloadFault::NotBuilt { what: "https:// and http:// addresses", feature: "http" })
             }
             #[cfg(feature = "aws")]
-            Location::S3 { bucket, key } => Ok(Box::new(aws::open(bucket, key, terms)?)),
+            Location::S3 { bucket, key } => aws::open(bucket, key, terms),
             #[cfg(not(feature = "aws"))]
-            Location::S3 { .. } => Err(DownloadFault::NotBuilt { what: "s3:// addresses", feature: "aws" }),
+            Location::S3 { .. } => Err(NO_S3),
             #[cfg(feature = "aws")]
             Location::PrivateCa { arn, region } => {
-                Ok(Box::new(io::Cursor::new(aws::certificate(arn, region, terms)?)))
+                Ok(Download::of(io::Cursor::new(aws::certificate(arn, region, terms)?)))
             }
             #[cfg(not(feature = "aws"))]
             Location::PrivateCa { .. } => {

@@ -3,6 +3,8 @@
 mod access_log;
 mod addressing;
 mod admin;
+mod aws_lambda;
+mod aws_private_ca;
 mod aws_publish;
 mod aws_sources;
 mod bench;

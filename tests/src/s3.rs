@@ -68,6 +68,21 @@ impl S3 {
         environment
     }
 
+    /// Where it listens: host and port.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        self.address.trim_start_matches("http://")
+    }
+
+    /// As [`S3::environment`], on another way to it.
+    #[must_use]
+    pub fn environment_by(&self, url: &str) -> Vec<(&'static str, String)> {
+        let mut environment = self.environment();
+        environment.retain(|(name, _)| *name != "AWS_ENDPOINT_URL_S3");
+        environment.push(("AWS_ENDPOINT_URL_S3", url.to_owned()));
+        environment
+    }
+
     /// Puts an object into the bucket.
     ///
     /// # Errors

@@ -6,12 +6,11 @@ use super::progress::Progress;
 use super::signer::SignedBy;
 use super::style::Style;
 use super::transfer::{self, Transfer};
+use crate::pipeline::Form;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use clap::{Args, ValueEnum};
 use crl_tool::Index;
-use flate2::Compression;
-use flate2::write::ZlibEncoder;
 use serde_json::json;
 use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
@@ -93,11 +92,7 @@ impl Convert {
                 write_pem(self.crl(&index)?, &mut writer).map_err(Failure::io("write", &self.out))?;
             }
             Kind::Json => index.write_json_cache(&mut writer)?,
-            Kind::JsonZip => {
-                let mut encoder = ZlibEncoder::new(&mut writer, Compression::default());
-                index.write_json_cache(&mut encoder)?;
-                encoder.finish().map_err(Failure::io("write", &self.out))?;
-            }
+            Kind::JsonZip => Form::JsonZip.write(&index, &mut writer)?,
         }
         writer.flush().map_err(Failure::io("write", &self.out))?;
         drop(writer);

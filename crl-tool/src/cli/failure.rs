@@ -23,6 +23,18 @@ impl Failure {
         Failure { message: message.into(), hint }
     }
 
+    /// What went wrong.
+    #[cfg(feature = "lambda")]
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// How to go on.
+    #[cfg(feature = "lambda")]
+    pub(crate) fn hint(&self) -> &'static str {
+        self.hint
+    }
+
     /// For `map_err`: `verb` a file failed.
     pub(crate) fn io(verb: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Failure {
         let shown = transfer::name(path);
@@ -96,12 +108,7 @@ impl From<LookupError> for Failure {
 
 impl From<EntriesError> for Failure {
     fn from(error: EntriesError) -> Failure {
-        let hint = if matches!(error, EntriesError::Indirect) {
-            "convert it to der or pem, which say whose certificates are revoked"
-        } else {
-            "check the space and the permissions where the file goes, and build the index again"
-        };
-        Failure::new(error.to_string(), hint)
+        Failure::new(error.to_string(), error.hint())
     }
 }
 

@@ -19,10 +19,15 @@ pub(crate) struct Issuers {
 
     /// The CA that issued it, in AWS Private CA, which is asked for its certificate; may be repeated
     #[arg(long, value_name = "ARN")]
-    issuer_acm_pca: Vec<String>,
+    pub(crate) issuer_acm_pca: Vec<String>,
 }
 
 impl Issuers {
+    /// Whether none is named.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.issuer.is_empty() && self.issuer_acm_pca.is_empty()
+    }
+
     /// Reads all certificates.
     pub(crate) fn read(&self, transfer: &Transfer) -> Result<Vec<Issuer>, Failure> {
         let mut issuers = Vec::new();
@@ -39,7 +44,8 @@ impl Issuers {
     }
 }
 
-fn found(content: &[u8], name: &str) -> Result<Vec<Issuer>, Failure> {
+/// The certificates in a file of that content.
+pub(crate) fn found(content: &[u8], name: &str) -> Result<Vec<Issuer>, Failure> {
     Issuer::from_file_content(content)
         .map_err(|error| Failure::new(format!("{name}: {error}"), "pass the CA's certificate as PEM or DER"))
 }

@@ -42,7 +42,7 @@ fn private_key(path: &Path) -> Result<Box<dyn Signer>, Failure> {
 }
 
 /// Signs the index in the draft `file` if there is a signer, and opens it as the proxy will.
-pub(super) fn finish(file: &File, path: &Path, signer: Option<&dyn Signer>) -> Result<Index, Failure> {
+pub(crate) fn finish(file: &File, path: &Path, signer: Option<&dyn Signer>) -> Result<Index, Failure> {
     let copy = || file.try_clone().map_err(Failure::io("read", path));
     let Some(signer) = signer else { return Ok(Index::from_file(copy()?, path)?) };
     Index::sign(file, path, signer)?;

@@ -25,6 +25,10 @@ enum Format {
 }
 
 impl Style {
+    /// For programs.
+    #[cfg(feature = "lambda")]
+    pub(crate) const JSON: Style = Style { format: Format::Json, quiet: false };
+
     /// Whether only errors are printed.
     pub(crate) fn is_quiet(self) -> bool {
         self.quiet

@@ -1,9 +1,10 @@
 //! The options of commands that read files, which may be elsewhere.
 
 use super::failure::Failure;
+use super::file::SMALL_LIMIT;
 use clap::Args;
 use clap::value_parser;
-use crl_tool::{Location, MAX_CRL_BYTES, Signer, Terms};
+use crl_tool::{Location, MAX_CRL_BYTES, Signer, Terms, Write};
 use std::io::Read;
 use std::path::Path;
 use std::time::Duration;
@@ -17,11 +18,11 @@ pub(crate) struct Transfer {
 
     /// Give a download up that takes longer
     #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = value_parser!(u64).range(1..=86_400))]
-    timeout: u64,
+    pub(crate) timeout: u64,
 
     /// For other S3 servers than Amazon's: the bucket goes into the path instead of the host's name
     #[arg(long)]
-    s3_path_style: bool,
+    pub(crate) s3_path_style: bool,
 }
 
 /// What a file of some bytes may take as PEM, text around it included: its third more, line ends, and some room.
@@ -64,13 +65,28 @@ impl Transfer {
         let Some(location) = location else {
             return Err(failure("no address".to_owned(), "pass s3://BUCKET/KEY"));
         };
-        let published = location.publish(index, &self.terms(self.times(AS_INDEX), true));
-        published.map_err(|fault| failure(fault.to_string(), fault.hint()))
+        let published = location.publish(index, &self.terms_of_index(), Write::Really);
+        published.map(|_| ()).map_err(|fault| failure(fault.to_string(), fault.hint()))
+    }
+
+    /// For reading and writing indexes.
+    pub(crate) fn terms_of_index(&self) -> Terms {
+        self.terms(self.times(AS_INDEX), true)
+    }
+
+    /// For reading CRLs.
+    pub(crate) fn terms_of_crl(&self) -> Terms {
+        self.terms(self.times(AS_PEM), false)
     }
 
     /// A key of AWS KMS.
     pub(crate) fn kms_key(&self, id: &str) -> Result<Box<dyn Signer>, Failure> {
         crl_tool::kms_key(id, &self.terms(0, true)).map_err(|fault| Failure::download(id, &fault))
+    }
+
+    /// For reading certificates, which are believed.
+    pub(crate) fn terms_of_certificates(&self) -> Terms {
+        self.terms(SMALL_LIMIT, true)
     }
 
     fn start(

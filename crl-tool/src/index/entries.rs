@@ -31,6 +31,21 @@ pub enum EntriesError {
     Write(#[from] io::Error),
 }
 
+impl EntriesError {
+    /// How to go on, in one sentence.
+    #[must_use]
+    pub fn hint(&self) -> &'static str {
+        match self {
+            EntriesError::Indirect => {
+                "leave JSON out, or convert it to der or pem, which say whose certificates are revoked"
+            }
+            EntriesError::Open(_) | EntriesError::Lookup(_) | EntriesError::Write(_) => {
+                "check the space and the permissions where the file goes, and build the index again"
+            }
+        }
+    }
+}
+
 /// A revoked certificate.
 #[derive(Clone, Debug)]
 pub struct Revoked<'a> {

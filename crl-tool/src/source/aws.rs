@@ -7,7 +7,7 @@ mod s3;
 
 pub(super) use kms::KmsKey;
 pub(super) use private_ca::certificate;
-pub(super) use publish::publish;
+pub(super) use publish::{publish, publish_made_of};
 pub(super) use s3::open;
 
 use super::Terms;

@@ -1,6 +1,7 @@
 //! Why an index was not put where it should go, each with the way out.
 
 use super::fault::DownloadFault;
+use crate::index::entries::EntriesError;
 use crate::index::error::OpenError;
 use crate::number::CrlNumber;
 use crate::problem::Problem;
@@ -49,6 +50,9 @@ pub enum UploadFault {
         /// How often it was tried.
         attempts: u32,
     },
+    /// The JSON cache could not be made.
+    #[error(transparent)]
+    Cache(#[from] EntriesError),
     /// The way there.
     #[error(transparent)]
     Transfer(#[from] DownloadFault),
@@ -71,6 +75,7 @@ impl UploadFault {
                 "choose another key, or remove what is there first"
             }
             UploadFault::Contended { .. } => "try again, and let one publisher at a time write there",
+            UploadFault::Cache(error) => error.hint(),
             UploadFault::Transfer(fault) => fault.hint(),
             UploadFault::Io(_) => "check the space and the permissions of TMPDIR",
         }

@@ -1,26 +1,28 @@
 //! Objects of Amazon S3, and of servers that speak its protocol.
 
-use super::super::Terms;
 use super::super::counted::Counted;
 use super::super::fault::DownloadFault;
+use super::super::{Download, Terms};
 use super::{Session, chain, fault};
 use aws_sdk_s3::Client;
 use aws_sdk_s3::primitives::ByteStream;
 use bytes::Bytes;
+use std::collections::HashMap;
 use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
+use time::OffsetDateTime;
 
 /// S3's name for an object that is not there.
 pub(super) const ABSENT: &str = "NoSuchKey";
 
+/// What a HEAD request, whose answer has no body, is told of an object that is not there.
+const ABSENT_HEAD: &str = "NotFound";
+
 /// Asks for an object; it is read as it comes.
-pub(in super::super) fn open(
-    bucket: &str,
-    key: &str,
-    terms: &Terms,
-) -> Result<impl Read + use<>, DownloadFault> {
-    Ok(Bucket::of(bucket, terms)?.get(key)?.body)
+pub(in super::super) fn open(bucket: &str, key: &str, terms: &Terms) -> Result<Download, DownloadFault> {
+    let object = Bucket::of(bucket, terms)?.get(key)?;
+    Ok(Download { body: Box::new(object.body), etag: Some(object.etag), modified: object.modified })
 }
 
 /// A bucket, for a few calls.
@@ -35,7 +37,14 @@ pub(super) struct Bucket<'a> {
 pub(super) struct Object {
     /// S3's name for this content at this key.
     pub(super) etag: String,
+    pub(super) modified: Option<OffsetDateTime>,
     pub(super) body: Counted<Body>,
+}
+
+/// What is known of an object without its content.
+pub(super) struct Head {
+    pub(super) etag: String,
+    pub(super) metadata: HashMap<String, String>,
 }
 
 impl<'a> Bucket<'a> {
@@ -53,14 +62,36 @@ impl<'a> Bucket<'a> {
         let announced = object.content_length.and_then(|length| u64::try_from(length).ok());
         let body = Body { session: self.session.clone(), stream: object.body, chunk: Bytes::new() };
         let body = Counted::new(body, announced, self.max_bytes)?;
-        Ok(Object { etag: object.e_tag.unwrap_or_default(), body })
+        let modified = object.last_modified.map(|at| OffsetDateTime::from_unix_timestamp(at.secs()));
+        let modified = modified.and_then(Result::ok);
+        Ok(Object { etag: object.e_tag.unwrap_or_default(), modified, body })
+    }
+
+    /// Asks what an object is; `None`: there is none.
+    pub(super) fn head(&self, key: &str) -> Result<Option<Head>, DownloadFault> {
+        let call = self.client.head_object().bucket(self.name).key(key).send();
+        match self.session.wait(call)?.map_err(|error| fault(&error)) {
+            Ok(object) => Ok(Some(Head {
+                etag: object.e_tag.unwrap_or_default(),
+                metadata: object.metadata.unwrap_or_default(),
+            })),
+            Err(DownloadFault::Aws { code, .. }) if code == ABSENT_HEAD => Ok(None),
+            Err(fault) => Err(fault),
+        }
     }
 
     /// Puts a file in the place of the object with this ETag, or of none.
-    pub(super) fn replace(&self, key: &str, etag: Option<&str>, file: &Path) -> Result<(), DownloadFault> {
+    pub(super) fn replace(
+        &self,
+        key: &str,
+        etag: Option<&str>,
+        file: &Path,
+        metadata: &HashMap<String, String>,
+    ) -> Result<(), DownloadFault> {
         let content = self.session.wait(ByteStream::from_path(file))?;
         let content = content.map_err(|error| DownloadFault::Broken(chain(&error)))?;
         let put = self.client.put_object().bucket(self.name).key(key).body(content);
+        let put = put.set_metadata(Some(metadata.clone()));
         let put = match etag {
             Some(etag) => put.if_match(etag),
             None => put.if_none_match("*"),

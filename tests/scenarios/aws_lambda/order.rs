@@ -1,0 +1,74 @@
+//! Whatever the order in which events come, and however often: the newest stays.
+
+use postern_tests::Outcome;
+use postern_tests::lambda::Function;
+
+use super::stage::{Stage, uploaded};
+
+const EVENTS: usize = 200;
+const EDITIONS: usize = 5;
+const FUNCTIONS: usize = 3;
+const KEY: &str = "crl/ca.crl";
+
+#[test]
+fn events_in_any_order_end_with_the_newest_crl_everywhere() -> Outcome {
+    let stage = Stage::new(EDITIONS)?;
+    stage.certify(KEY)?;
+    stage.upload(0, KEY)?;
+    let indexes: Vec<_> =
+        (0..EDITIONS).map(|edition| stage.made_of(edition, ".crlx")).collect::<Result<_, _>>()?;
+    let mut functions: Vec<Function> =
+        (0..FUNCTIONS).map(|_| Function::start(&stage.s3.environment())).collect::<Result<_, _>>()?;
+    let seed = u64::from(std::process::id());
+    println!("seed {seed}");
+    let mut random = Random(seed);
+    // No edition is sure to be seen before another one takes its place, until the newest one was published once.
+    let newest_at = EVENTS / 2;
+    let (mut sent, mut newest_seen) = (vec![0; FUNCTIONS], 0);
+    for event in 0..EVENTS {
+        if event == newest_at {
+            stage.upload(EDITIONS - 1, KEY)?;
+            settle(&mut functions, &mut sent)?;
+            functions[0].invoke(&uploaded(&[KEY]))?.done()?;
+        } else if random.below(4) == 0 {
+            stage.upload(random.below(EDITIONS), KEY)?;
+        }
+        let function = random.below(FUNCTIONS);
+        functions[function].send(&uploaded(&[KEY]));
+        sent[function] += 1;
+        if event % 20 == 0 {
+            settle(&mut functions, &mut sent)?;
+            let there = stage.s3.get(&format!("{KEY}.crlx"))?;
+            let edition =
+                indexes.iter().position(|index| *index == there).expect("the whole index of an edition");
+            assert!(edition >= newest_seen, "edition {newest_seen}, and then {edition}: seed {seed}");
+            newest_seen = edition;
+        }
+    }
+    settle(&mut functions, &mut sent)?;
+    stage.assert_published(EDITIONS - 1, KEY)
+}
+
+/// Waits for all replies. Only an older CRL may be refused.
+fn settle(functions: &mut [Function], sent: &mut [usize]) -> Outcome {
+    for (function, sent) in functions.iter_mut().zip(sent) {
+        for _ in 0..std::mem::take(sent) {
+            let reply = function.reply()?;
+            assert!(reply.error().is_none_or(|error| error.contains("rollback: ")), "{reply:?}");
+        }
+    }
+    Ok(())
+}
+
+/// SplitMix64.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        // 32 bits fit into every usize.
+        usize::try_from((mixed ^ (mixed >> 31)) >> 32).unwrap_or(0) % limit
+    }
+}
