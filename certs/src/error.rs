@@ -102,6 +102,9 @@ pub enum Error {
     /// A key of an algorithm that this tool does not make.
     #[error("unsupported key algorithm")]
     UnsupportedKey,
+    /// AWS refused, or was not reached.
+    #[error("AWS: {0}")]
+    Aws(String),
     /// The system's random number generator failed.
     #[error("no random numbers from the system")]
     Random,

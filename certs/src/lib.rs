@@ -29,6 +29,8 @@ mod files;
 mod key;
 mod layout;
 mod leaf;
+#[cfg(feature = "aws")]
+pub mod pca;
 mod pem;
 mod published;
 mod reason;

@@ -1,5 +1,8 @@
 //! The `certs` command line.
 
+#[cfg(feature = "aws")]
+mod private_ca;
+
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -27,6 +30,10 @@ const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed (the reason is on standar
 enum Command {
     Dev(Dev),
     Revoke(Revoke),
+    /// Make CAs and certificates with AWS Private CA
+    #[cfg(feature = "aws")]
+    #[command(subcommand)]
+    Pca(private_ca::Command),
 }
 
 /// Make a whole PKI: three CAs, a server, a private API, six clients, two CRLs
@@ -111,6 +118,8 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Dev(arguments) => dev(arguments),
         Command::Revoke(arguments) => revoke(&arguments),
+        #[cfg(feature = "aws")]
+        Command::Pca(command) => command.run(now()),
     };
     // Not println: it panics when the reader of a pipe has gone.
     match done.and_then(|said| writeln!(io::stdout(), "{said}").context("cannot say that it is done")) {

@@ -23,6 +23,15 @@ pub fn crl_tool_with_aws() -> Result<Command, Failure> {
     built("crl-tool", directory()?.join("../aws/crl-tool")).map(Command::new)
 }
 
+/// `certs` with the AWS SDK in it.
+///
+/// # Errors
+///
+/// As [`crl_tool_with_aws`].
+pub fn certs_with_aws() -> Result<Command, Failure> {
+    built("certs", directory()?.join("../aws/certs")).map(Command::new)
+}
+
 /// `postern` with the AWS SDK in it.
 ///
 /// # Errors
