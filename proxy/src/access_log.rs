@@ -54,6 +54,9 @@ pub struct Line<'a> {
     /// `1.2` or `1.3`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls: Option<&'static str>,
+    /// Whether the connection resumed a session; left out if not.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub resumed: bool,
     /// The first name of the server that the connection is on, or `default`; where there are several.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub server: Option<&'a str>,

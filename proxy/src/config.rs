@@ -21,6 +21,7 @@ mod section;
 mod server;
 mod sigv4;
 mod spelling;
+mod tickets;
 mod upstream;
 
 use std::collections::BTreeSet;
@@ -49,6 +50,7 @@ pub use self::route::Route;
 use self::section::Section;
 pub use self::server::{ClientAuth, Server, UnknownNames};
 pub use self::sigv4::{ClientSignature, Payload, Sigv4};
+pub use self::tickets::Tickets;
 pub use self::upstream::{Breaker, Ejection, Health, Retry, Upstream, Zone};
 
 /// Everything an operator can set, checked. `proxy/config.example.toml` documents each key.
@@ -62,6 +64,8 @@ pub struct Config {
     pub unknown_names: UnknownNames,
     /// Who is out.
     pub revocation: Revocation,
+    /// Sessions that are resumed.
+    pub tickets: Tickets,
     /// Which requests go where. At least one.
     pub routes: Vec<Route>,
     /// Where requests go, each place once.
@@ -133,6 +137,7 @@ impl Config {
             servers,
             unknown_names,
             revocation: Revocation::read(&mut root.section("revocation")),
+            tickets: Tickets::read(&mut root.section("tickets")),
             routes,
             upstreams,
             resolver: Resolver::read(&mut root.section("resolver")),

@@ -16,7 +16,7 @@ use crate::accept::Slot;
 use crate::app::App;
 use crate::authorize::Client;
 use crate::forward::{Forwarder, IdentityHeaderValues};
-use crate::handshake::{Failed, Secured, handshake};
+use crate::handshake::{Failed, Finished, Secured, handshake};
 use crate::http1::Http1;
 use crate::http2;
 use crate::http2_guard::Counted;
@@ -63,8 +63,11 @@ pub async fn serve(mut stream: TcpStream, address: SocketAddr, slot: Slot, worke
         }
     };
     let trust = app.trust.current().clone();
-    let secured = handshake(stream, &trust, &app.handshakes, began, patience).await;
-    let Secured { stream, server, client } = match secured {
+    let Finished { ticket, outcome } = handshake(stream, &trust, &app.handshakes, began, patience).await;
+    if let Some(ticket) = ticket {
+        app.metrics.ticket(ticket);
+    }
+    let Secured { stream, server, client, resumed } = match outcome {
         Ok(secured) => secured,
         Err(Failed::Probe) => return app.metrics.handshake(HandshakeResult::Probe),
         Err(Failed::Refused { refusal, leaf, stream }) => {
@@ -104,7 +107,8 @@ pub async fn serve(mut stream: TcpStream, address: SocketAddr, slot: Slot, worke
         app.config.identity_headers.clone(),
     );
     let client = Client::new(client, &trust, destination);
-    let session = Arc::new(Session::new(worker, id, identity, server, tls, client, identity_headers));
+    let session =
+        Arc::new(Session::new(worker, id, identity, server, (tls, resumed), client, identity_headers));
     drop(trust);
     let service = {
         let session = session.clone();

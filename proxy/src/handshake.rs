@@ -1,5 +1,7 @@
 //! Phase 2: TLS 1.3 or 1.2 with the client, whose certificate is verified and looked up in the CRLs on the way.
 
+mod ticketer;
+
 use std::cell::Cell;
 use std::fmt;
 use std::io;
@@ -13,7 +15,10 @@ use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::server::{Acceptor, NoServerSessionStorage};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::version::{TLS12, TLS13};
-use rustls::{DigitallySignedStruct, DistinguishedName, Error, ServerConfig, SignatureScheme};
+use rustls::{
+    DigitallySignedStruct, DistinguishedName, Error, HandshakeKind, ServerConfig, ServerConnection,
+    SignatureScheme,
+};
 use rustls_pki_types::{CertificateDer, UnixTime};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
@@ -21,19 +26,42 @@ use tokio::time::{Instant, timeout_at};
 use tokio_rustls::server::TlsStream;
 use tokio_rustls::{LazyConfigAcceptor, TlsAcceptor};
 
+use self::ticketer::Offered;
 use crate::accept::Slots;
 use crate::clock::Clock;
 use crate::refusal::Refusal;
-use crate::trust::{Revocations, Standing, Trust, TrustBundle, VerifiedPath};
+use crate::trust::{Declined, Resumable, Revocations, Standing, Tickets, Trust, TrustBundle, VerifiedPath};
 
 /// RFC 8446 §5.1: the content type of the record that a handshake starts with.
 const HANDSHAKE_RECORD: u8 = 22;
+
+/// So many a full or a resumed handshake over TLS 1.3 gives. RFC 8446 §C.4: a client that connects twice at a time wants two.
+const TICKETS: usize = 2;
 
 const PLAIN_HTTP: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r\ncontent-length: 40\r\n\
     connection: close\r\n\r\nThis port speaks HTTPS: write https://.\n";
 
 /// RFC 6066 §3, RFC 8446 §6: the fatal alert `unrecognized_name`, in the clear because nothing has been agreed on.
 const UNRECOGNIZED_NAME: &[u8] = &[21, 3, 3, 0, 2, 2, 112];
+
+/// What became of the ticket that a client offered, as the label `result` says it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TicketUse {
+    /// Its session was resumed.
+    Resumed,
+    /// It was not taken, and a full handshake followed.
+    Declined(Declined),
+    /// It is good, and rustls could not use it: it is of another name or cipher suite.
+    Unused,
+}
+
+/// How a handshake went.
+pub struct Finished {
+    /// What became of the client's ticket, if it offered one.
+    pub ticket: Option<TicketUse>,
+    /// What came of it.
+    pub outcome: Result<Secured, Failed>,
+}
 
 /// A finished handshake.
 pub struct Secured {
@@ -43,6 +71,8 @@ pub struct Secured {
     pub server: usize,
     /// The client's verified chain, and until when that verdict holds; `None` if the client is anonymous.
     pub client: Option<(VerifiedPath, Standing)>,
+    /// Whether it resumed a session.
+    pub resumed: bool,
 }
 
 /// How a handshake ended without a connection.
@@ -69,20 +99,29 @@ impl Failed {
 
 /// Shakes hands on `stream`, within `limit` from `began`. Takes one of `places` when the client begins.
 ///
-/// # Errors
-///
-/// The refusal; rustls has sent the alert that goes with it.
+/// If it is refused, rustls has sent the alert that goes with it.
 pub async fn handshake(
     stream: TcpStream,
     trust: &Trust,
     places: &Arc<Slots>,
     began: Instant,
     limit: Duration,
-) -> Result<Secured, Failed> {
-    match timeout_at(began + limit, VERDICT.scope(Cell::new(None), shake(stream, trust, places))).await {
-        Ok(result) => result,
-        Err(_) => Err(Failed::refused(Refusal::HandshakeTimeout { after: limit }, None)),
-    }
+) -> Finished {
+    let shaking = FINDINGS.scope(Findings::default(), async {
+        let outcome = shake(stream, trust, places).await;
+        let resumed = outcome.as_ref().is_ok_and(|secured| secured.resumed);
+        let ticket = match FINDINGS.with(|findings| findings.tickets.take().last) {
+            _ if resumed => Some(TicketUse::Resumed),
+            Some(Ok(_)) => Some(TicketUse::Unused),
+            Some(Err(declined)) => Some(TicketUse::Declined(declined)),
+            None => None,
+        };
+        Finished { ticket, outcome }
+    });
+    timeout_at(began + limit, shaking).await.unwrap_or_else(|_elapsed| {
+        let refusal = Refusal::HandshakeTimeout { after: limit };
+        Finished { ticket: None, outcome: Err(Failed::refused(refusal, None)) }
+    })
 }
 
 async fn shake(stream: TcpStream, trust: &Trust, places: &Arc<Slots>) -> Result<Secured, Failed> {
@@ -105,17 +144,26 @@ async fn shake(stream: TcpStream, trust: &Trust, places: &Arc<Slots>) -> Result<
         Some(server) => (0, TlsAcceptor::from(server.tls.clone()).accept(stream).into_fallible().await),
         None => accept_by_name(stream, trust).await?,
     };
-    // The verifier ran inside of that, on behalf of this task.
-    let verdict = VERDICT.with(Cell::take);
+    // The verifier ran inside of that, on behalf of this task, or the ticketer did.
+    let verdict = FINDINGS.with(|findings| findings.verdict.take());
     match (stream, verdict) {
+        (Ok(stream), None) if stream.get_ref().1.handshake_kind() == Some(HandshakeKind::Resumed) => {
+            match resumed(stream.get_ref().1) {
+                Some(client) => Ok(Secured { stream, server, client, resumed: true }),
+                None => {
+                    let detail = "a session of nobody was resumed".to_owned();
+                    Err(Failed::refused(Refusal::Tls { detail }, stream.into_inner().0))
+                }
+            }
+        }
         (Ok(stream), Some(Verdict { result: Ok(client), .. })) => {
-            Ok(Secured { stream, server, client: Some(client) })
+            Ok(Secured { stream, server, client: Some(client), resumed: false })
         }
         (Ok(stream), Some(Verdict { result: Err(refusal), leaf })) => {
             Err(Failed::Refused { refusal, leaf: Some(leaf), stream: Some(stream.into_inner().0) })
         }
         (Ok(stream), None) if trust.server(server).is_some_and(|server| server.anonymous) => {
-            Ok(Secured { stream, server, client: None })
+            Ok(Secured { stream, server, client: None, resumed: false })
         }
         (Ok(stream), None) => Err(Failed::refused(Refusal::CertificateRequired, stream.into_inner().0)),
         (Err((error, stream)), verdict) => {
@@ -127,6 +175,16 @@ async fn shake(stream: TcpStream, trust: &Trust, places: &Arc<Slots>) -> Result<
             Err(Failed::Refused { refusal, leaf, stream: Some(stream) })
         }
     }
+}
+
+/// The client of a session that was resumed: that of its ticket. `None` if rustls resumed another one's.
+fn resumed(tls: &ServerConnection) -> Option<Option<(VerifiedPath, Standing)>> {
+    let Some(Ok(Resumable { client, .. })) = FINDINGS.with(|findings| findings.tickets.take().last) else {
+        return None;
+    };
+    let ours = client.as_ref().and_then(|(path, _)| path.chain().first());
+    let theirs = tls.peer_certificates().and_then(<[_]>::first);
+    (ours == theirs).then_some(client)
 }
 
 /// A handshake, or why there was none.
@@ -181,14 +239,21 @@ struct Verdict {
     result: Result<(VerifiedPath, Standing), Refusal>,
 }
 
+/// What was found out during a handshake.
+#[derive(Default)]
+struct Findings {
+    verdict: Cell<Option<Verdict>>,
+    tickets: Cell<Offered>,
+}
+
 tokio::task_local! {
     // One verifier serves all connections of a trust generation, and rustls gives it no way to hand a value to the
-    // connection it verifies for. It runs within that connection's task, though.
-    static VERDICT: Cell<Option<Verdict>>;
+    // connection it verifies for. It runs within that connection's task, though; so does what makes and opens tickets.
+    static FINDINGS: Findings;
 }
 
 /// What handshakes of a server are done with while these parts are in force. `clients` are asked for a certificate, and
-/// whether one may come without is its second part.
+/// whether one may come without is its second part. Without `tickets` no session is resumed.
 ///
 /// # Errors
 ///
@@ -197,6 +262,7 @@ pub(crate) fn server_config(
     server: &Arc<CertifiedKey>,
     clients: Option<(&Arc<TrustBundle>, bool)>,
     revocations: &Arc<Revocations>,
+    tickets: Option<Tickets>,
     clock: &Clock,
 ) -> Result<ServerConfig, Error> {
     // X25519MLKEM768 comes first in it, against those who record today and decrypt later.
@@ -215,9 +281,14 @@ pub(crate) fn server_config(
     };
     let mut config = builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(server.clone())));
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    // A resumed session restores the client's chain without verifying it. So none is resumed: every connection is checked.
+    // A resumed session restores the client's chain without verifying it. So there are none but by our tickets, which are judged
+    // before they are used.
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
+    if let Some(tickets) = tickets {
+        config.ticketer = Arc::new(tickets);
+        config.send_tls13_tickets = TICKETS;
+    }
     Ok(config)
 }
 
@@ -259,8 +330,8 @@ impl ClientCertVerifier for ClientVerifier {
         };
         let verdict = Verdict { leaf: leaf.clone().into_owned(), result };
         // Outside of `handshake` there is nobody to tell, and nobody who could go on without having been told.
-        VERDICT
-            .try_with(|slot| slot.set(Some(verdict)))
+        FINDINGS
+            .try_with(|findings| findings.verdict.set(Some(verdict)))
             .map_err(|error| Error::General(error.to_string()))?;
         answer
     }

@@ -16,8 +16,9 @@ pub use self::upstream::UpstreamMetrics;
 use self::upstream::Upstreams;
 use crate::clock::seconds;
 use crate::config::Config;
+use crate::handshake::TicketUse;
 use crate::refusal::Refusal;
-use crate::trust::{Trust, crl_age};
+use crate::trust::{Declined, Trust, crl_age};
 
 /// Upper bounds in seconds: half a millisecond to a minute.
 const BUCKETS: [f64; 14] =
@@ -43,6 +44,7 @@ pub struct Metrics {
     /// `postern_draining`: 1 after SIGTERM.
     pub draining: IntGauge,
     handshakes: IntCounterVec,
+    tickets: IntCounterVec,
     retired: IntCounterVec,
     refusals: IntCounterVec,
     requests: ByClass,
@@ -119,6 +121,7 @@ impl Metrics {
         let build = gauges(r, "postern_build_info", "Always 1; the label is the version.", "version")?;
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
         let handshakes = counters(r, "postern_handshakes_total", "Handshakes, by result.", "result")?;
+        let tickets = counters(r, "postern_tickets_total", "Session tickets offered, by result.", "result")?;
         let retired = counters(
             r,
             "postern_connections_retired_total",
@@ -134,6 +137,9 @@ impl Metrics {
         // What an alert is to be set on must be there before it happens for the first time.
         for result in ["accepted", "refused", "probe"] {
             handshakes.with_label_values(&[result]);
+        }
+        for result in ["resumed", "unreadable", "too_old", "not_good", "unused"] {
+            tickets.with_label_values(&[result]);
         }
         for reason in ["age", "requests", "idle", "drain"] {
             retired.with_label_values(&[reason]);
@@ -163,6 +169,7 @@ impl Metrics {
             upgrades: counter(r, "postern_upgrades_total", "Connections that went on in another protocol.")?,
             draining: gauge(r, "postern_draining", "1 after SIGTERM.")?,
             handshakes,
+            tickets,
             retired,
             refusals: counters(
                 r,
@@ -208,6 +215,18 @@ impl Metrics {
             HandshakeResult::Probe => "probe",
         };
         self.handshakes.with_label_values(&[label]).inc();
+    }
+
+    /// Counts what became of a client's session ticket.
+    pub fn ticket(&self, ticket: TicketUse) {
+        let label = match ticket {
+            TicketUse::Resumed => "resumed",
+            TicketUse::Declined(Declined::Unreadable) => "unreadable",
+            TicketUse::Declined(Declined::TooOld) => "too_old",
+            TicketUse::Declined(Declined::NotGood) => "not_good",
+            TicketUse::Unused => "unused",
+        };
+        self.tickets.with_label_values(&[label]).inc();
     }
 
     /// Counts a connection that is to end, once.

@@ -48,6 +48,7 @@ pub fn refuse_connection(
         leaf,
         spiffe_id: None,
         tls: None,
+        resumed: false,
         server: None,
         route: None,
         http: None,
@@ -156,6 +157,7 @@ impl Drop for Record {
             leaf: session.identity.leaf.as_ref(),
             spiffe_id: session.identity.spiffe_id.as_deref(),
             tls: Some(session.tls),
+            resumed: session.resumed,
             server: session.app().config.server_label(session.server),
             route: self.route.and_then(|number| session.app().routes.get(number)?.name.as_deref()),
             http: Some(Http {

@@ -6,6 +6,8 @@ mod path;
 mod pem;
 mod revocation;
 mod server;
+mod ticket_keys;
+mod tickets;
 
 use std::sync::Arc;
 
@@ -17,8 +19,10 @@ pub use self::path::{Standing, VerifiedPath};
 pub use self::pem::{certificates, private_key};
 pub use self::revocation::{Crl, Revocations, age as crl_age};
 pub use self::server::{ServerTrust, is_for};
+use self::ticket_keys::TicketKeys;
+pub use self::tickets::{Declined, Resumable, Tickets};
 use crate::clock::Clock;
-use crate::config::{Config, Invalid, UnknownNames};
+use crate::config::{self, Config, Invalid, UnknownNames};
 use crate::names::ByName;
 use crate::routes::server_numbers;
 
@@ -32,6 +36,8 @@ pub struct Trust {
     /// Their numbers by name.
     numbers: Arc<ByName<usize>>,
     unknown_names: UnknownNames,
+    /// What session tickets are sealed with; `None` if there are to be none.
+    ticket_keys: Option<Arc<TicketKeys>>,
     /// The CRLs, of all servers.
     pub revocations: Arc<Revocations>,
 }
@@ -42,16 +48,19 @@ impl Trust {
         let (revocations, mut problems) =
             Revocations::load(&config.revocation, last.map(|trust| trust.revocations.as_ref()));
         let revocations = Arc::new(revocations);
+        let ticket_keys = ticket_keys(&config.tickets, last, clock, &mut problems);
+        let tickets = ticket_keys.as_ref().map(|keys| (keys, config.tickets.lifetime));
         let mut servers = Vec::new();
         for (number, server) in config.servers.iter().enumerate() {
             let last = last.and_then(|trust| trust.server(number));
-            servers.extend(ServerTrust::read(server, last, &revocations, clock, &mut problems));
+            servers.extend(ServerTrust::read(server, last, &revocations, tickets, clock, &mut problems));
         }
         let trust = (servers.len() == config.servers.len()).then(|| Self {
             generation: last.map_or(0, |trust| trust.generation + 1),
             servers,
             numbers: last.map_or_else(|| Arc::new(server_numbers(config)), |trust| trust.numbers.clone()),
             unknown_names: config.unknown_names,
+            ticket_keys,
             revocations,
         });
         (trust, problems)
@@ -99,6 +108,23 @@ impl Trust {
         }
         problems
     }
+}
+
+/// The keys of session tickets, if there are to be any; those of `last` if they cannot be read.
+fn ticket_keys(
+    config: &config::Tickets,
+    last: Option<&Trust>,
+    clock: &Clock,
+    problems: &mut Vec<Invalid>,
+) -> Option<Arc<TicketKeys>> {
+    if !config.enabled {
+        return None;
+    }
+    let last = last.and_then(|trust| trust.ticket_keys.as_ref());
+    TicketKeys::load(config, last, clock.now())
+        .map_err(|problem| problems.push(problem))
+        .ok()
+        .or_else(|| last.cloned())
 }
 
 /// What clients of the server of that number are verified against, read from the files that `config` names.

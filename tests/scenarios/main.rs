@@ -38,6 +38,7 @@ mod routes;
 mod servers;
 mod signed_indexes;
 mod sigv4;
+mod tickets;
 mod trailers;
 mod tree;
 mod upgrade;

@@ -9,10 +9,10 @@ use postern_tests::upstream::Upstream;
 use postern_tests::{Failure, Outcome, binary, files, process};
 
 /// The default server with one PKI, `partner.example` and `*.open.example` with another.
-struct Servers {
-    postern: Postern,
-    ours: Pki,
-    partner: Pki,
+pub(crate) struct Servers {
+    pub(crate) postern: Postern,
+    pub(crate) ours: Pki,
+    pub(crate) partner: Pki,
     config: Config,
     _upstream: Upstream,
 }
@@ -21,7 +21,7 @@ struct Servers {
 const PUBLIC: &str = "[[route]]\nname = 'public'\npath_prefix = '/public'\ndanger_allow_anonymous = true\n";
 
 /// Whom `*.open.example` lets in is for the scenario to say.
-fn servers(open_mode: &str) -> Result<Servers, Failure> {
+pub(crate) fn servers(open_mode: &str) -> Result<Servers, Failure> {
     let ours = Pki::make()?;
     let partner = Pki::make_with(&[
         "--san",

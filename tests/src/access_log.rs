@@ -30,6 +30,12 @@ impl Entry {
         self.text(key).ok_or_else(|| Failure::Missing(format!("text `{key}` in {}", self.0)))
     }
 
+    /// Whether `key` is there and true.
+    #[must_use]
+    pub fn is_true(&self, key: &str) -> bool {
+        self.0.get(key).and_then(Value::as_bool) == Some(true)
+    }
+
     /// The whole number at `key`.
     #[must_use]
     pub fn number(&self, key: &str) -> Option<u64> {

@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 
 use rustls::client::Resumption;
-use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use rustls::{ClientConfig, ClientConnection, HandshakeKind, RootCertStore, StreamOwned};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 
@@ -49,6 +49,17 @@ pub fn client_config(
     config.alpn_protocols = vec![alpn.to_vec()];
     config.resumption = Resumption::disabled();
     Ok(config)
+}
+
+/// As [`client_config`], for HTTP/1.1 and with the sessions that servers give: each connection made with it resumes one if it can.
+///
+/// # Errors
+///
+/// As [`client_config`].
+pub fn resuming_config(pki: &Pki, client: &str, version: Version) -> Result<Arc<ClientConfig>, Failure> {
+    let mut config = client_config(pki, client, version, b"http/1.1")?;
+    config.resumption = Resumption::in_memory_sessions(8);
+    Ok(Arc::new(config))
 }
 
 /// The name that every client asks for.
@@ -129,6 +140,12 @@ impl RawTls {
     #[must_use]
     pub fn key_exchange_group(&self) -> Option<rustls::NamedGroup> {
         self.0.conn.negotiated_key_exchange_group().map(|group| group.name())
+    }
+
+    /// Whether the handshake resumed a session.
+    #[must_use]
+    pub fn is_resumed(&self) -> bool {
+        self.0.conn.handshake_kind() == Some(HandshakeKind::Resumed)
     }
 
     /// Sends bytes as they are.

@@ -35,7 +35,15 @@ impl Stage {
     ///
     /// When something does not start.
     pub fn set_with(change: impl FnOnce(Config) -> Config) -> Result<Self, Failure> {
-        let pki = Pki::make()?;
+        Self::set_on(Pki::make()?, change)
+    }
+
+    /// As [`Stage::set_with`], with a PKI that has been prepared.
+    ///
+    /// # Errors
+    ///
+    /// When something does not start.
+    pub fn set_on(pki: Pki, change: impl FnOnce(Config) -> Config) -> Result<Self, Failure> {
         let upstream = Upstream::start(&pki)?;
         let postern = Postern::start(&change(Config::new(&pki, upstream.address())))?;
         Ok(Self { postern, upstream, pki })

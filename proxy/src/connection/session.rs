@@ -34,6 +34,8 @@ pub struct Session {
     pub server: usize,
     /// `1.2` or `1.3`.
     pub tls: &'static str,
+    /// Whether the handshake resumed a session.
+    pub resumed: bool,
     pub(super) client: Mutex<Client>,
     identity_headers: IdentityHeaderValues,
     /// Of HTTP/1.1's heads.
@@ -62,7 +64,7 @@ impl Session {
         id: String,
         identity: ClientIdentity,
         server: usize,
-        tls: &'static str,
+        (tls, resumed): (&'static str, bool),
         client: Client,
         identity_headers: IdentityHeaderValues,
     ) -> Self {
@@ -73,6 +75,7 @@ impl Session {
             identity,
             server,
             tls,
+            resumed,
             client: Mutex::new(client),
             identity_headers,
             guard: Guard::default(),

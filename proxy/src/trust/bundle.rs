@@ -1,11 +1,13 @@
 //! The trust bundle: the CAs that client certificates must lead to.
 
+use std::collections::BTreeSet;
+
 use crl_tool::IssuerId;
 use rustls::DistinguishedName;
 use rustls_pki_types::TrustAnchor;
 use webpki::anchor_from_trusted_cert;
 
-use super::path::issuer_id;
+use super::path::{issuer_id, sha256};
 use super::pem::certificates;
 use crate::config::{File, Invalid};
 
@@ -18,6 +20,7 @@ pub struct TrustBundle {
     anchors: Vec<TrustAnchor<'static>>,
     issuers: Vec<IssuerId>,
     hints: Vec<DistinguishedName>,
+    fingerprint: [u8; 32],
 }
 
 impl TrustBundle {
@@ -41,7 +44,8 @@ impl TrustBundle {
             // An empty list is allowed and means "any": clients then choose without our help.
             hints.clear();
         }
-        Ok(Self { anchors, issuers, hints })
+        let fingerprint = fingerprint(&anchors);
+        Ok(Self { anchors, issuers, hints, fingerprint })
     }
 
     /// For path building.
@@ -54,10 +58,28 @@ impl TrustBundle {
         &self.hints
     }
 
+    /// The same for the same anchors, in whatever process and order.
+    pub(super) fn fingerprint(&self) -> &[u8; 32] {
+        &self.fingerprint
+    }
+
     /// Who `anchor`, one of this bundle's, is as the issuer of a CRL.
     pub(super) fn issuer_of(&self, anchor: &TrustAnchor<'_>) -> IssuerId {
         let known =
             self.anchors.iter().zip(&self.issuers).find(|(ours, _)| *ours == anchor).map(|(_, id)| *id);
         known.unwrap_or_else(|| issuer_id(&anchor.subject, &anchor.subject_public_key_info))
     }
+}
+
+fn fingerprint(anchors: &[TrustAnchor<'_>]) -> [u8; 32] {
+    let digests: BTreeSet<_> = anchors
+        .iter()
+        .map(|anchor| {
+            let constraints = anchor.name_constraints.as_deref().unwrap_or_default();
+            // Digests are of one length, so that nothing can move from one part into the next.
+            let parts = [&anchor.subject[..], &anchor.subject_public_key_info, constraints].map(sha256);
+            sha256(&parts.concat())
+        })
+        .collect();
+    sha256(&digests.into_iter().collect::<Vec<_>>().concat())
 }

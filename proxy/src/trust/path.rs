@@ -1,5 +1,7 @@
 //! RFC 5280 §6.1: from the client's certificate to a trust anchor, and what to look up in CRLs on the way.
 
+mod memory;
+
 use aws_lc_rs::digest::{SHA256, digest};
 use crl_tool::{IssuerId, Serial};
 use rustls::DistinguishedName;
@@ -21,7 +23,8 @@ pub(super) struct Link {
     pub serial: Serial,
 }
 
-/// A chain that was verified up to a trust anchor and was not revoked. Only [`VerifiedPath::verify`] makes one.
+/// A chain that was verified up to a trust anchor and was not revoked. Only [`VerifiedPath::verify`] makes one, and a ticket of
+/// ours brings one back, checked again.
 #[derive(Debug, Clone)]
 pub struct VerifiedPath {
     chain: Vec<CertificateDer<'static>>,
@@ -108,6 +111,11 @@ impl VerifiedPath {
         Self::verify(leaf, intermediates, bundle, revocations, now)
     }
 
+    /// The first notAfter of its certificates.
+    pub(super) fn not_after(&self) -> UnixTime {
+        self.not_after
+    }
+
     /// The leaf, then the intermediates that led to the trust anchor; the anchor itself is not in it.
     pub fn chain(&self) -> &[CertificateDer<'static>] {
         &self.chain
@@ -126,7 +134,7 @@ fn issuer_id_of(name: &[u8], spki_der: &[u8]) -> IssuerId {
     }
 }
 
-fn sha256(bytes: &[u8]) -> [u8; 32] {
+pub(super) fn sha256(bytes: &[u8]) -> [u8; 32] {
     let mut out = [0; 32];
     out.copy_from_slice(digest(&SHA256, bytes).as_ref());
     out

@@ -1,6 +1,7 @@
 //! What may change of one server: its key pair and its trust bundle.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustls::ServerConfig;
 use rustls::sign::CertifiedKey;
@@ -8,7 +9,8 @@ use rustls_pki_types::{CertificateDer, ServerName};
 use webpki::EndEntityCert;
 
 use super::pem::key_pair;
-use super::{Revocations, TrustBundle};
+use super::ticket_keys::TicketKeys;
+use super::{Revocations, Tickets, TrustBundle};
 use crate::clock::Clock;
 use crate::config::{File, Invalid, Server};
 use crate::handshake::server_config;
@@ -32,6 +34,7 @@ impl ServerTrust {
         server: &Server,
         last: Option<&Self>,
         revocations: &Arc<Revocations>,
+        tickets: Option<(&Arc<TicketKeys>, Duration)>,
         clock: &Clock,
         problems: &mut Vec<Invalid>,
     ) -> Option<Self> {
@@ -59,7 +62,16 @@ impl ServerTrust {
         let certificate = certificate?;
         let anonymous = server.client_auth.allows_anonymous();
         let verified = bundle.as_ref().map(|bundle| (bundle, anonymous));
-        let tls = server_config(&certificate, verified, revocations, clock);
+        let tickets = tickets.map(|(keys, lifetime)| Tickets {
+            keys: keys.clone(),
+            server: server.label.clone(),
+            bundle: bundle.clone(),
+            anonymous,
+            revocations: revocations.clone(),
+            lifetime,
+            clock: clock.clone(),
+        });
+        let tls = server_config(&certificate, verified, revocations, tickets, clock);
         let tls = tls.map_err(|error| {
             problems.push(Invalid::new(&server.certificate.key, error.to_string(), "report this as a bug"));
         });
