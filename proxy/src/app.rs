@@ -128,6 +128,9 @@ pub fn run(config: Config, clock: Clock) -> Result<(), Failure> {
     if config.revocation.depth == Depth::Off {
         tracing::warn!("revocation.depth is \"off\": revoked clients are let in");
     }
+    if config.revocation.report_only {
+        tracing::warn!("revocation.report_only: revoked clients are let in, counted and logged");
+    }
     let bound = |key, address| move |error| Failure::Bind { key, address, error };
     let listeners =
         bind(config.listen.address, workers).map_err(bound("listen.address", config.listen.address))?;

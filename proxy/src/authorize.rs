@@ -33,6 +33,8 @@ pub struct Client {
     proof: Option<Proof>,
     generation: u64,
     destination: Destination,
+    /// Whether it was said what the client would be refused for.
+    reported: bool,
 }
 
 /// A verified path, and the anchors that it leads to.
@@ -48,7 +50,7 @@ impl Client {
     pub fn new(verified: Option<(VerifiedPath, Standing)>, trust: &Trust, destination: Destination) -> Self {
         let bundle = trust.server(destination.server).and_then(|server| server.bundle.clone());
         let proof = verified.map(|(path, standing)| Proof { path, standing, bundle });
-        Self { proof, generation: trust.generation, destination }
+        Self { proof, generation: trust.generation, destination, reported: false }
     }
 
     /// Whether the client is still good. Costs two comparisons while nothing changed since the last look.
@@ -96,6 +98,12 @@ impl Client {
         let routed = routes.find(request, &self.destination)?;
         may_take(routed.route, self.proof.is_some())?;
         Ok(Permit { routed })
+    }
+
+    /// What the client would be refused for if it were not only reported; said once.
+    pub fn would_refuse(&mut self) -> Option<Refusal> {
+        let refusal = self.proof.as_mut()?.standing.would_refuse.take()?;
+        (!std::mem::replace(&mut self.reported, true)).then_some(refusal)
     }
 
     /// Until when the last look holds if the trust in force stays. What is said of an anonymous client holds for ever.

@@ -38,6 +38,9 @@ pub struct Explanation {
     /// The refusal's sentence.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
+    /// The name of what the CRLs have against a client that is accepted all the same: `revocation.report_only`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub would_refuse: Option<&'static str>,
     /// Until when the verdict holds if nothing changes, RFC 3339.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub good_until: Option<String>,
@@ -66,6 +69,7 @@ pub fn explain(config: &Config, case: &Case) -> Result<Explanation, Vec<Invalid>
         at: rfc3339(seconds(case.at)),
         reason: None,
         detail: None,
+        would_refuse: None,
         good_until: None,
         server: None,
         route: None,
@@ -78,6 +82,10 @@ pub fn explain(config: &Config, case: &Case) -> Result<Explanation, Vec<Invalid>
             verify(config, server, case)?.and_then(|verified| {
                 if let Some((path, standing)) = &verified {
                     explanation.good_until = Some(rfc3339(seconds(standing.good_until)));
+                    if let Some(refusal) = &standing.would_refuse {
+                        explanation.would_refuse = Some(refusal.label());
+                        explanation.detail = Some(refusal.to_string());
+                    }
                     explanation.path = summaries(path.chain());
                 }
                 let Some(request) = &case.request else { return Ok(()) };
@@ -153,6 +161,9 @@ impl Explanation {
         let mut lines = vec![format!("{} at {}", self.verdict, self.at)];
         if let (Some(reason), Some(detail)) = (self.reason, &self.detail) {
             lines.push(format!("{reason}: {detail}"));
+        }
+        if let (Some(reason), Some(detail)) = (self.would_refuse, &self.detail) {
+            lines.push(format!("revocation.report_only: it would be refused for {reason}: {detail}"));
         }
         if let Some(until) = &self.good_until {
             lines.push(format!("good until {until}, if nothing changes"));

@@ -47,6 +47,7 @@ pub struct Metrics {
     tickets: IntCounterVec,
     retired: IntCounterVec,
     refusals: IntCounterVec,
+    would_refuse: IntCounterVec,
     requests: ByClass,
     /// By number of the route; none without `[[route]]`.
     routes: Vec<ByClass>,
@@ -120,6 +121,9 @@ impl Metrics {
             counters(r, "postern_requests_total", "Requests answered, by class of status.", "class")?;
         let build = gauges(r, "postern_build_info", "Always 1; the label is the version.", "version")?;
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+        let report_only =
+            gauge(r, "postern_revocation_report_only", "1 if clients that the CRLs refuse are let in.")?;
+        report_only.set(config.revocation.report_only.into());
         let handshakes = counters(r, "postern_handshakes_total", "Handshakes, by result.", "result")?;
         let tickets = counters(r, "postern_tickets_total", "Session tickets offered, by result.", "result")?;
         let retired = counters(
@@ -175,6 +179,12 @@ impl Metrics {
                 r,
                 "postern_refusals_total",
                 "Refused connections and requests, by reason.",
+                "reason",
+            )?,
+            would_refuse: counters(
+                r,
+                "postern_would_refuse_total",
+                "Connections that report-only mode let in, by what they would have been refused for.",
                 "reason",
             )?,
             requests: ByClass::new(|class| requests.with_label_values(&[class])),
@@ -243,6 +253,11 @@ impl Metrics {
     /// Counts a refusal.
     pub fn refusal(&self, refusal: &Refusal) {
         self.refusals.with_label_values(&[refusal.label()]).inc();
+    }
+
+    /// Counts a connection that was let in because its refusal is only reported.
+    pub fn would_refuse(&self, refusal: &Refusal) {
+        self.would_refuse.with_label_values(&[refusal.label()]).inc();
     }
 
     /// Counts a request that is over, and that took `route`. `None` as status: the client did not wait for an answer.

@@ -35,9 +35,32 @@ pub fn refuse_connection(
     refusal: &Refusal,
 ) {
     app.metrics.refusal(refusal);
+    write_down("refused", app, id, origin, leaf, refusal);
+}
+
+/// Writes down that a connection would have come to nothing if its refusal were not only reported.
+pub fn report_connection(
+    app: &App,
+    id: &str,
+    origin: &Origin,
+    leaf: Option<&LeafSummary>,
+    refusal: &Refusal,
+) {
+    app.metrics.would_refuse(refusal);
+    write_down("would_refuse", app, id, origin, leaf, refusal);
+}
+
+fn write_down(
+    kind: &'static str,
+    app: &App,
+    id: &str,
+    origin: &Origin,
+    leaf: Option<&LeafSummary>,
+    refusal: &Refusal,
+) {
     app.access_log.write(&Line {
         time: timestamp(),
-        kind: "refused",
+        kind,
         level: Some(refusal.level().as_str()),
         connection: id,
         request: None,

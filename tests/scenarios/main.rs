@@ -31,6 +31,7 @@ mod pkits;
 mod playground;
 mod proxy_protocol;
 mod reload;
+mod report_only;
 mod request_refusals;
 mod retirement;
 mod revocation;

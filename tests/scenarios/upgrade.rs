@@ -13,6 +13,7 @@ use postern_tests::{Failure, Outcome};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use rustls_pki_types::PrivateKeyDer;
 use rustls_pki_types::pem::PemObject;
+use time::{Duration, OffsetDateTime};
 
 const ASK: &str =
     "GET /chat HTTP/1.1\r\nHost: localhost\r\nConnection: keep-alive, Upgrade\r\nUpgrade: echo\r\n\r\n";
@@ -33,7 +34,11 @@ impl Chat {
 
     /// A connection that has been upgraded.
     fn upgraded(&self) -> Result<RawTls, Failure> {
-        let mut connection = RawTls::connect(&self.pki, self.postern.address(), "good", Version::Tls13)?;
+        self.upgraded_as("good")
+    }
+
+    fn upgraded_as(&self, client: &str) -> Result<RawTls, Failure> {
+        let mut connection = RawTls::connect(&self.pki, self.postern.address(), client, Version::Tls13)?;
         connection.send(ASK)?;
         let response = connection.response()?;
         assert_eq!(response.status, 101);
@@ -117,6 +122,18 @@ fn a_client_that_becomes_revoked_loses_its_upgraded_connection() -> Outcome {
     chat.postern.reload()?;
     assert!(connection.until_closed()?.is_empty());
     chat.postern.refused("certificate_revoked")?;
+    assert_eq!(chat.postern.requested("/chat")?.number("status"), Some(101));
+    Ok(())
+}
+
+#[test]
+fn a_certificate_that_expires_ends_its_upgraded_connection() -> Outcome {
+    let chat = Chat::set(|config| config)?;
+    chat.pki.issue("brief", |params| params.not_after = OffsetDateTime::now_utc() + Duration::seconds(3))?;
+    let mut connection = chat.upgraded_as("brief")?;
+    says(&mut connection, "still good")?;
+    assert!(connection.until_closed()?.is_empty());
+    chat.postern.refused("certificate_expired")?;
     assert_eq!(chat.postern.requested("/chat")?.number("status"), Some(101));
     Ok(())
 }

@@ -33,6 +33,8 @@ pub struct Revocation {
     pub crl_signers: Vec<PathBuf>,
     /// How long after its nextUpdate a CRL still counts.
     pub grace: Duration,
+    /// Whether clients that the CRLs would refuse are let in, counted and logged.
+    pub report_only: bool,
 }
 
 impl Revocation {
@@ -59,6 +61,7 @@ impl Revocation {
             revocation.problem("crl_signers", problem, "name the signers of CRLs that are in use");
         }
         let grace = Duration::from_secs(revocation.number("grace_seconds", 0, 0..=31_536_000));
-        Self { depth, crls, require_signature_by, crl_signers, grace }
+        let report_only = revocation.boolean("report_only", false);
+        Self { depth, crls, require_signature_by, crl_signers, grace, report_only }
     }
 }

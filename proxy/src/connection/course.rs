@@ -14,14 +14,16 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, sleep};
 
 use super::session::Session;
+use crate::authorize::Client;
 use crate::drain::{Phase, reached};
 use crate::forward::describe;
 use crate::http1::Http1;
 use crate::http2::Streams;
 use crate::http2_guard::flood;
+use crate::identify::ClientIdentity;
 use crate::metrics::Retirement;
 use crate::open_requests::Stalled;
-use crate::record::RecordedBody;
+use crate::record::{RecordedBody, report_connection};
 use crate::refusal::Refusal;
 
 /// What a connection that has to end gets to finish its last response.
@@ -34,6 +36,7 @@ impl Session {
     /// Drives the connection to its end.
     pub(super) async fn drive<C: Graceful>(&self, connection: C) {
         let app = self.app();
+        self.report(&mut self.client.lock().unwrap_or_else(PoisonError::into_inner));
         let mut connection = pin!(connection);
         let mut trust = app.trust.subscribe();
         // What changed since the handshake began is to be seen, too.
@@ -90,10 +93,18 @@ impl Session {
     /// Whether the client is still good, now.
     fn check_client(&self) -> Result<(), Refusal> {
         let app = self.app();
-        self.client
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .check(&app.trust.current(), app.clock.now())
+        let mut client = self.client.lock().unwrap_or_else(PoisonError::into_inner);
+        client.check(&app.trust.current(), app.clock.now())?;
+        self.report(&mut client);
+        Ok(())
+    }
+
+    /// Writes down what the client would be refused for, once.
+    fn report(&self, client: &mut Client) {
+        if let Some(refusal) = client.would_refuse() {
+            let ClientIdentity { leaf, origin, .. } = &self.identity;
+            report_connection(self.app(), &self.id, origin, leaf.as_ref(), &refusal);
+        }
     }
 
     /// How long nothing can happen, if nothing is said; and when the connection has been idle for too long.

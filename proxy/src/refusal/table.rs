@@ -175,6 +175,19 @@ impl Refusal {
         )
     }
 
+    /// Whether a CRL, or the lack of one, is all there is against the client.
+    pub fn is_about_revocation(&self) -> bool {
+        matches!(
+            self,
+            Self::CertificateRevoked { .. }
+                | Self::CrlMissing { .. }
+                | Self::CrlNotCovering { .. }
+                | Self::CrlStale { .. }
+                | Self::CrlSignerRefused { .. }
+                | Self::CrlUnreadable { .. }
+        )
+    }
+
     /// How much an operator should care.
     pub fn level(&self) -> Level {
         self.row().2

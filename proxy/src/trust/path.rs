@@ -33,10 +33,12 @@ pub struct VerifiedPath {
 }
 
 /// Until when a verdict holds if nothing changes: the first of the path's notAfter and its CRLs' deadlines.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Standing {
     /// Inclusive.
     pub good_until: UnixTime,
+    /// What the CRLs have against the client, which `revocation.report_only` lets in all the same.
+    pub would_refuse: Option<Refusal>,
 }
 
 impl VerifiedPath {
@@ -91,8 +93,13 @@ impl VerifiedPath {
         if now > self.not_after {
             return Err(Refusal::CertificateExpired { not_after: seconds(self.not_after) });
         }
-        let crls_until = revocations.check(&self.links, &self.chain, now)?;
-        Ok(Standing { good_until: crls_until.map_or(self.not_after, |until| until.min(self.not_after)) })
+        let (crls_until, would_refuse) = match revocations.check(&self.links, &self.chain, now) {
+            Ok(until) => (until, None),
+            Err(refusal) if revocations.only_reports(&refusal) => (None, Some(refusal)),
+            Err(refusal) => return Err(refusal),
+        };
+        let good_until = crls_until.map_or(self.not_after, |until| until.min(self.not_after));
+        Ok(Standing { good_until, would_refuse })
     }
 
     /// Verifies the same chain anew against another bundle.

@@ -38,6 +38,7 @@ pub struct Revocations {
     by_issuer: HashMap<IssuerId, Vec<Crl>>,
     /// Who signs CRLs about certificates of other keys.
     crl_signers: Vec<CrlSigner>,
+    report_only: bool,
 }
 
 impl Revocations {
@@ -56,8 +57,8 @@ impl Revocations {
         if let Some(last) = last.filter(|_| !problems.is_empty()) {
             crl_signers.clone_from(&last.crl_signers);
         }
-        let (depth, grace) = (config.depth, config.grace);
-        let mut revocations = Self { depth, grace, by_issuer: HashMap::new(), crl_signers };
+        let (depth, grace, report_only) = (config.depth, config.grace, config.report_only);
+        let mut revocations = Self { depth, grace, by_issuer: HashMap::new(), crl_signers, report_only };
         let keys = signers(&config.require_signature_by).map_err(|problem| problems.push(problem));
         // Without the keys, nothing new can be believed.
         let (keys, paths) = match &keys {
@@ -251,6 +252,11 @@ impl Revocations {
     fn deadline(&self, crl: &Crl) -> UnixTime {
         let next_update = u64::try_from(crl.next_update).unwrap_or(0);
         UnixTime::since_unix_epoch(Duration::from_secs(next_update).saturating_add(self.grace))
+    }
+
+    /// Whether `refusal` is only to be reported. What is not about CRLs never is.
+    pub(super) fn only_reports(&self, refusal: &Refusal) -> bool {
+        self.report_only && refusal.is_about_revocation()
     }
 
     /// Every CRL, for metrics and the status of the process.
