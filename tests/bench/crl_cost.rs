@@ -30,16 +30,11 @@ struct Rounds {
     peak_mib: Vec<f64>,
 }
 
-pub(crate) fn run(runtime: &Runtime, entries: [u64; 2], effort: &Effort) -> Result<(), Failure> {
+pub(crate) fn run(runtime: &Runtime, mode: Mode, entries: [u64; 2], effort: &Effort) -> Result<(), Failure> {
     let pki = Pki::make()?;
     let indexes = entries.map(|entries| index(&pki, entries));
     let upstream = upstream(&pki)?;
-    let load = Load {
-        pki: &pki,
-        mode: Mode::Handshake,
-        connections: effort.connections,
-        operations: effort.operations,
-    };
+    let load = Load { pki: &pki, mode, connections: effort.connections, operations: effort.operations };
     let mut rounds = [Rounds::default(), Rounds::default()];
     let [small_index, big_index] = indexes;
     let indexes = [small_index?, big_index?];

@@ -13,8 +13,8 @@ use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use postern_tests::Failure;
 use postern_tests::pki::Pki;
-use postern_tests::raw_tls::{Version, client_config, server_name};
-use rustls::ClientConfig;
+use postern_tests::raw_tls::{Version, client_config, resuming_config, server_name};
+use rustls::HandshakeKind;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsConnector;
@@ -30,6 +30,8 @@ const STREAMS: u32 = 16;
 pub(crate) enum Mode {
     /// A connection, a full TLS 1.3 handshake, one HTTP/1.1 request
     Handshake,
+    /// A connection, a handshake that resumes a TLS 1.3 session, one HTTP/1.1 request
+    Resumed,
     /// A request on an open HTTP/1.1 connection
     Http1,
     /// A request on an open HTTP/2 connection that carries 16 at a time
@@ -41,7 +43,7 @@ impl Mode {
     fn connections(self) -> u32 {
         match self {
             Self::Http1 => 64,
-            Self::Handshake | Self::Http2 => 8,
+            Self::Handshake | Self::Resumed | Self::Http2 => 8,
         }
     }
 }
@@ -80,16 +82,21 @@ impl Load<'_> {
     /// Runs it to the end.
     pub(crate) async fn run(&self, address: SocketAddr) -> Result<Tally, Failure> {
         let alpn: &[u8] = if self.mode == Mode::Http2 { b"h2" } else { b"http/1.1" };
-        let config: ClientConfig = client_config(self.pki, "good", Version::Tls13, alpn)?;
+        let config = if self.mode == Mode::Resumed {
+            resuming_config(self.pki, "good", Version::Tls13)?
+        } else {
+            Arc::new(client_config(self.pki, "good", Version::Tls13, alpn)?)
+        };
         let body = (0..=u8::MAX).cycle().take(BODY_BYTES.into()).collect();
         let left = AtomicU32::new(self.operations);
-        let client = Arc::new(Client { address, tls: TlsConnector::from(Arc::new(config)), left, body });
+        let client = Arc::new(Client { address, tls: TlsConnector::from(config), left, body });
         let start = Instant::now();
         let mut clients = JoinSet::new();
         for _ in 0..self.connections.unwrap_or(self.mode.connections()) {
             let client = client.clone();
             match self.mode {
-                Mode::Handshake => clients.spawn(async move { client.handshakes().await }),
+                Mode::Handshake => clients.spawn(async move { client.handshakes(false).await }),
+                Mode::Resumed => clients.spawn(async move { client.handshakes(true).await }),
                 Mode::Http1 => clients.spawn(async move { client.http1_requests().await }),
                 Mode::Http2 => clients.spawn(async move { client.http2_requests().await }),
             };
@@ -110,14 +117,20 @@ impl Client {
         self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok()
     }
 
-    async fn handshakes(&self) -> Vec<Fault> {
-        let mut faults = Vec::new();
+    /// Each client's first handshake is a full one, as nobody can resume what nobody has begun.
+    async fn handshakes(&self, resume: bool) -> Vec<Fault> {
+        let (mut faults, mut first) = (Vec::new(), true);
         while self.take() {
             let done = async {
-                let mut requests = self.http1().await?;
+                let tls = self.connect().await?;
+                if resume && !first && tls.get_ref().1.handshake_kind() != Some(HandshakeKind::Resumed) {
+                    return Err("a full handshake: not what was asked for".into());
+                }
+                let mut requests = Self::http1_on(tls).await?;
                 self.check(requests.send_request(http1_request()?).await?).await
             };
             faults.extend(done.await.err());
+            first = false;
         }
         faults
     }
@@ -185,7 +198,11 @@ impl Client {
     }
 
     async fn http1(&self) -> Result<http1::SendRequest<Empty<Bytes>>, Fault> {
-        let (requests, connection) = http1::handshake(TokioIo::new(self.connect().await?)).await?;
+        Self::http1_on(self.connect().await?).await
+    }
+
+    async fn http1_on(tls: TlsStream<TcpStream>) -> Result<http1::SendRequest<Empty<Bytes>>, Fault> {
+        let (requests, connection) = http1::handshake(TokioIo::new(tls)).await?;
         tokio::spawn(connection);
         Ok(requests)
     }

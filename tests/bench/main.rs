@@ -32,7 +32,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Full handshakes, keep-alive HTTP/1.1 requests and HTTP/2 requests
+    /// Full and resumed handshakes, keep-alive HTTP/1.1 requests and HTTP/2 requests
     Run {
         /// What to measure; repeat for more. All of them by default
         #[arg(long = "mode", value_enum)]
@@ -42,6 +42,9 @@ enum Command {
     },
     /// What a big CRL costs at start and in every handshake, against a small one
     CrlCost {
+        /// Full handshakes, or those that resume
+        #[arg(long, value_enum, default_value = "handshake")]
+        mode: Mode,
         /// Entries of the small CRL
         #[arg(long, default_value_t = 10)]
         small: u64,
@@ -127,7 +130,7 @@ fn measure(arguments: Arguments) -> Outcome {
         Command::Run { modes, effort } => run::run(&runtime, &modes, &effort),
         Command::Crowd(crowd) => crowd::run(&runtime, &crowd),
         Command::DrainSoak(effort) => drain_soak::run(&runtime, &effort),
-        Command::CrlCost { small, big, effort } => crl_cost::run(&runtime, [small, big], &effort),
+        Command::CrlCost { mode, small, big, effort } => crl_cost::run(&runtime, mode, [small, big], &effort),
         Command::Bulk { mib, connections, json } => bulk::run(&runtime, mib, connections, json.as_deref()),
         Command::SlowBody { attackers, requests, json } => {
             bulk::slow_body(&runtime, attackers, requests, json.as_deref())

@@ -10,7 +10,7 @@ use serde_json::Value;
 fn every_operation_is_answered_and_counted() -> Outcome {
     let figures = bench(&["run", "--rounds", "1", "--operations", "50"])?;
     let rows = figures.as_array().cloned().unwrap_or_default();
-    assert_eq!(rows.len(), 3, "{figures}");
+    assert_eq!(rows.len(), 4, "{figures}");
     for row in rows {
         assert_eq!((&row["operations"], &row["errors"]), (&Value::from(50), &Value::from(0)), "{row}");
         assert!(row["cpu_us_per_operation"]["median"].as_f64() > Some(1.0), "{row}");
@@ -20,10 +20,13 @@ fn every_operation_is_answered_and_counted() -> Outcome {
 
 #[test]
 fn the_cost_of_a_big_crl_is_a_ratio() -> Outcome {
-    let figures = bench(&["crl-cost", "--rounds", "2", "--operations", "20", "--big", "5000"])?;
-    assert_eq!(figures["crls"][1]["entries"], 5000, "{figures}");
-    assert_eq!(figures["crls"][1]["handshake"]["errors"], 0, "{figures}");
-    assert!(figures["cpu_ratio"]["median"].as_f64() > Some(0.0), "{figures}");
+    for mode in ["handshake", "resumed"] {
+        let figures =
+            bench(&["crl-cost", "--mode", mode, "--rounds", "2", "--operations", "20", "--big", "5000"])?;
+        assert_eq!(figures["crls"][1]["entries"], 5000, "{figures}");
+        assert_eq!(figures["crls"][1]["handshake"]["errors"], 0, "{figures}");
+        assert!(figures["cpu_ratio"]["median"].as_f64() > Some(0.0), "{figures}");
+    }
     Ok(())
 }
 

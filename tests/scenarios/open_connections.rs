@@ -1,5 +1,7 @@
 //! A client that becomes revoked loses its open connections, not only its next ones.
 
+use std::time::{Duration, Instant};
+
 use postern_tests::Outcome;
 use postern_tests::raw_tls::Version;
 use postern_tests::stage::Stage;
@@ -58,6 +60,35 @@ fn a_request_in_flight_during_the_revocation_is_finished() -> Outcome {
     assert_eq!(response.status, 200, "it was permitted when it came");
     assert_eq!(response.header("connection"), Some("close"));
     assert!(connection.until_closed()?.is_empty());
+    Ok(())
+}
+
+#[test]
+fn a_response_without_end_is_cut() -> Outcome {
+    let stage = Stage::set()?;
+    let mut connection = stage.connect("good", Version::Tls13)?;
+    connection.send("GET /stall HTTP/1.1\r\nHost: localhost\r\n\r\n")?;
+    connection.first_bytes()?;
+    let revoked = Instant::now();
+    revoke(&stage)?;
+    connection.until_closed()?;
+    // One second to finish it, and what a busy machine adds.
+    assert!(revoked.elapsed() < Duration::from_secs(5), "{:?}", revoked.elapsed());
+    stage.postern.refused("certificate_revoked")?;
+    Ok(())
+}
+
+#[test]
+fn connections_end_with_their_clients_certificate() -> Outcome {
+    let stage = Stage::set()?;
+    stage.pki.issue("brief", |params| {
+        params.not_after = time::OffsetDateTime::now_utc() + time::Duration::seconds(3);
+    })?;
+    let (mut http1, mut http2) = (stage.connect("brief", Version::Tls13)?, stage.connect_http2("brief")?);
+    assert_eq!((http1.get("/before")?.status, http2.get("/before")?.0.as_u16()), (200, 200));
+    assert!(http1.until_closed()?.is_empty());
+    http2.until_closed()?;
+    stage.postern.metric_reaches("postern_refusals_total", &[("reason", "certificate_expired")], 2.0)?;
     Ok(())
 }
 

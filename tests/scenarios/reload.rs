@@ -3,6 +3,7 @@
 use postern_tests::curl::Curl;
 use postern_tests::pki::Pki;
 use postern_tests::postern::{Config, Postern};
+use postern_tests::raw_tls::{RawTls, Version, resuming_config};
 use postern_tests::stage::Stage;
 use postern_tests::upstream::Upstream;
 use postern_tests::{Failure, Outcome, files};
@@ -58,6 +59,11 @@ impl Live {
 #[test]
 fn a_new_server_certificate_is_presented() -> Outcome {
     let live = Live::set()?;
+    let address = live.stage.postern.address();
+    let mut open = live.stage.connect("good", Version::Tls13)?;
+    assert_eq!(open.get("/")?.status, 200);
+    let sessions = resuming_config(&live.stage.pki, "good", Version::Tls13)?;
+    assert_eq!(RawTls::connect_with(sessions.clone(), address)?.get("/")?.status, 200);
     let renewed = Pki::make()?;
     for file in ["server.pem", "server.key"] {
         live.replace(file, &files::read(&renewed.path(file))?)?;
@@ -71,6 +77,8 @@ fn a_new_server_certificate_is_presented() -> Outcome {
     };
     assert_eq!(call(&renewed)?.status, 200);
     assert_eq!(call(&live.stage.pki)?.exit, 60, "the old one is gone");
+    assert_eq!(open.get("/")?.status, 200, "open connections go on");
+    assert!(RawTls::connect_with(sessions, address)?.is_resumed(), "and so do sessions");
     assert_eq!(live.stage.postern.metrics()?.sum("postern_reloads_total", &[("result", "applied")]), 1.0);
     Ok(())
 }
@@ -79,7 +87,7 @@ fn a_new_server_certificate_is_presented() -> Outcome {
 fn a_new_trust_bundle_changes_who_is_believed() -> Outcome {
     let live = Live::set()?;
     let other = Pki::make()?;
-    let mut open = live.stage.connect("good", postern_tests::raw_tls::Version::Tls13)?;
+    let mut open = live.stage.connect("good", Version::Tls13)?;
     assert_eq!(open.get("/")?.status, 200);
     live.replace("root.pem", &files::read(&other.path("root.pem"))?)?;
     live.stage.postern.reload()?;
