@@ -61,7 +61,14 @@ impl TicketKeys {
         now: UnixTime,
     ) -> Result<Arc<Self>, Invalid> {
         let keys = match (&config.keys, last) {
-            (Some(file), _) => Self::of_fleet(Ring::read(file)?),
+            (Some(file), last) => {
+                let ring = Ring::read(file)?;
+                // The same keys stay the same object: nothing has changed then.
+                match last.filter(|last| last.ring.load().is_same(&ring)) {
+                    Some(last) => return Ok(last.clone()),
+                    None => Self::of_fleet(ring),
+                }
+            }
             (None, Some(last)) => return Ok(last.clone()),
             (None, None) => {
                 let period = config.lifetime.as_secs();
@@ -137,6 +144,10 @@ impl Opened {
 }
 
 impl Ring {
+    fn is_same(&self, other: &Self) -> bool {
+        self.keys.iter().map(|key| key.id).eq(other.keys.iter().map(|key| key.id))
+    }
+
     fn read(file: &File) -> Result<Self, Invalid> {
         let text = std::fs::read_to_string(&file.path).map_err(|error| {
             let hint = "check the name (relative to the configuration file) and the permissions";
