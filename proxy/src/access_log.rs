@@ -202,7 +202,7 @@ fn text(out: &mut Vec<u8>, line: &Line<'_>) -> std::io::Result<()> {
             "{} {} {} {} {:.1}ms",
             http.status, http.method, http.path, http.protocol, http.duration_ms
         )?,
-        None => write!(out, "refused")?,
+        None => write!(out, "{}", line.kind)?,
     }
     write!(out, " from {}", line.client)?;
     if let Some(endpoint) = line.vpce {
