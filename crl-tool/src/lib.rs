@@ -43,7 +43,7 @@ pub use index::{Index, Lookup, Revocation};
 pub use issuer::{Issuer, IssuerError, IssuerId};
 pub use key::{KeyError, PublicKey, SignError, Signer, SigningKey};
 pub use name::rfc4514;
-pub use number::CrlNumber;
+pub use number::{CrlNumber, CrlNumberError};
 pub use point::GeneralName;
 pub use problem::{CrlError, Problem};
 pub use publish::Draft;
@@ -52,7 +52,8 @@ pub use reasons::Reasons;
 pub use serial::{MAX_SERIAL_OCTETS, Serial, SerialError};
 pub use signature::VerifyError;
 pub use source::{
-    AWS_ACTIONS, Download, DownloadFault, Edition, Location, Published, Terms, UploadFault, Write, kms_key,
+    AWS_ACTIONS, Courier, Download, DownloadFault, Edition, Location, Parcel, Published, Terms, UploadFault,
+    Write, kms_key,
 };
 pub use subject::Subject;
 pub use watch::Watch;

@@ -1,6 +1,7 @@
 //! The number of a CRL.
 
 use std::fmt;
+use std::str::FromStr;
 
 /// The most octets a CRL number has (RFC 5280 §5.2.3).
 const OCTETS: usize = 20;
@@ -24,6 +25,34 @@ impl CrlNumber {
         Some(CrlNumber(octets))
     }
 }
+
+/// Decimal, as it is shown.
+impl FromStr for CrlNumber {
+    type Err = CrlNumberError;
+
+    fn from_str(text: &str) -> Result<CrlNumber, CrlNumberError> {
+        let mut octets = [0; OCTETS];
+        if text.is_empty() {
+            return Err(CrlNumberError);
+        }
+        for digit in text.chars() {
+            let mut carry = digit.to_digit(10).ok_or(CrlNumberError)?;
+            for octet in octets.iter_mut().rev() {
+                let [.., high, low] = (u32::from(*octet) * 10 + carry).to_be_bytes();
+                (*octet, carry) = (low, u32::from(high));
+            }
+            if carry != 0 {
+                return Err(CrlNumberError);
+            }
+        }
+        Ok(CrlNumber(octets))
+    }
+}
+
+/// No decimal number of at most 20 octets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a CRL number, which is decimal and has at most 20 octets")]
+pub struct CrlNumberError;
 
 /// Decimal, as long as it takes.
 impl fmt::Display for CrlNumber {
@@ -59,6 +88,18 @@ mod tests {
         let largest = shown(&[&[0][..], &[0xff; 20]].concat());
         assert_eq!(largest.as_deref(), Some("1461501637330902918203684832716283019655932542975"));
         assert!(CrlNumber::from_der_content(&[2]) < CrlNumber::from_der_content(&[1, 0]));
+    }
+
+    #[test]
+    fn what_is_shown_is_read_again() {
+        for content in [&[0][..], &[1], &[0x10, 0x01], &[0, 0xff], &[&[0][..], &[0xff; 20]].concat()] {
+            let number = CrlNumber::from_der_content(content).unwrap();
+            assert_eq!(number.to_string().parse(), Ok(number));
+        }
+        let over = "1461501637330902918203684832716283019655932542976";
+        for text in ["", "-1", "1 ", "0x1", over] {
+            assert_eq!(text.parse::<CrlNumber>(), Err(CrlNumberError), "{text}");
+        }
     }
 
     #[test]

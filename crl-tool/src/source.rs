@@ -4,6 +4,7 @@
 mod aws;
 #[cfg(any(feature = "aws", feature = "http"))]
 mod counted;
+mod courier;
 mod edition;
 mod fault;
 #[cfg(feature = "http")]
@@ -11,6 +12,7 @@ mod http;
 mod location;
 mod upload;
 
+pub use courier::{Courier, Parcel};
 pub use edition::Edition;
 pub use fault::DownloadFault;
 pub use location::Location;
@@ -127,7 +129,9 @@ impl Location {
             Location::S3 { bucket, key } => aws::publish(bucket, key, index, terms, write),
             #[cfg(not(feature = "aws"))]
             Location::S3 { .. } => Err(NO_S3.into()),
-            Location::Web { .. } | Location::PrivateCa { .. } => Err(UploadFault::NotWritable),
+            Location::Web { .. } | Location::PrivateCa { .. } | Location::Secret { .. } => {
+                Err(UploadFault::NotWritable)
+            }
         }
     }
 
@@ -152,7 +156,9 @@ impl Location {
             Location::S3 { bucket, key } => aws::publish_made_of(bucket, key, edition, make, terms, write),
             #[cfg(not(feature = "aws"))]
             Location::S3 { .. } => Err(NO_S3.into()),
-            Location::Web { .. } | Location::PrivateCa { .. } => Err(UploadFault::NotWritable),
+            Location::Web { .. } | Location::PrivateCa { .. } | Location::Secret { .. } => {
+                Err(UploadFault::NotWritable)
+            }
         }
     }
 
@@ -192,6 +198,8 @@ impl Location {
             Location::PrivateCa { .. } => {
                 Err(DownloadFault::NotBuilt { what: "AWS Private CA", feature: "aws" })
             }
+            // Nothing that is read here is secret.
+            Location::Secret { .. } => Err(DownloadFault::Scheme),
         }
     }
 }

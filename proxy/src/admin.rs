@@ -1,27 +1,33 @@
-//! Health, readiness and metrics, in plain HTTP on a port of their own.
+//! Health, readiness, metrics and the state of trust, in plain HTTP on a port of their own.
+
+mod trust;
 
 use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
-use http_body_util::Full;
+use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
+use serde::Deserialize;
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tower::service_fn;
 
+use self::trust::Act;
 use crate::app::App;
 use crate::config::ProxyVersions;
 use crate::drain::Phase;
 use crate::proxy_protocol::{self, Taken};
+use crate::reload::is_held;
 
 /// How long a connection may last: a scraper that takes longer is gone.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -30,25 +36,28 @@ const AT_ONCE: usize = 16;
 /// Of a PROXY protocol header.
 const HEADER_BYTES: usize = 4_096;
 
+/// Of what an operator asks for.
+const MOST_ASKED: usize = 65_536;
+
 const JSON: &str = "application/json";
 const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
 const TEXT: &str = "text/plain; charset=utf-8";
 
 /// Answers on `listener` until the process ends.
 pub async fn serve(listener: TcpListener, app: Arc<App>) {
-    let service = service_fn(move |request: Request<Incoming>| {
-        let response = answer(&app, request.method(), request.uri().path());
-        async move { Ok::<_, Infallible>(response) }
-    });
     let places = Arc::new(Semaphore::new(AT_ONCE));
     loop {
         // Never closed, so there is a place some time.
         let Ok(place) = places.clone().acquire_owned().await else { return };
-        let Ok((mut stream, _)) = listener.accept().await else {
+        let Ok((mut stream, peer)) = listener.accept().await else {
             tokio::time::sleep(Duration::from_millis(50)).await;
             continue;
         };
-        let service = TowerToHyperService::new(service.clone());
+        let asked = app.clone();
+        let service = TowerToHyperService::new(service_fn(move |request| {
+            let app = asked.clone();
+            async move { Ok::<_, Infallible>(answer(app, request, peer).await) }
+        }));
         let connection = async move {
             // A load balancer that speaks the PROXY protocol to its targets does so in its health checks, too. Nothing here
             // depends on what the header says, so it is taken from anybody, and does not have to be there.
@@ -66,17 +75,55 @@ pub async fn serve(listener: TcpListener, app: Arc<App>) {
     }
 }
 
-fn answer(app: &App, method: &Method, path: &str) -> Response<Full<Bytes>> {
-    if !matches!(*method, Method::GET | Method::HEAD) {
+async fn answer(app: Arc<App>, request: Request<Incoming>, peer: SocketAddr) -> Response<Full<Bytes>> {
+    let act = match (request.method(), request.uri().path()) {
+        (&Method::POST, "/trust/approve") => Some(Act::Approve),
+        (&Method::POST, "/trust/clear") => Some(Act::Clear),
+        _ => None,
+    };
+    if let Some(act) = act {
+        return match operator(request, peer).await {
+            Ok(issuer) => trust::act(app, act, issuer).await,
+            Err(refused) => refused,
+        };
+    }
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
         return response(StatusCode::METHOD_NOT_ALLOWED, TEXT, "GET or HEAD\n");
     }
-    match path {
+    let app = &app;
+    match request.uri().path() {
         // As long as this thread answers, the process is not stuck.
         "/livez" => response(StatusCode::OK, TEXT, "ok\n"),
         "/readyz" => ready(app),
         "/metrics" => metrics(app),
-        _ => response(StatusCode::NOT_FOUND, TEXT, "/livez, /readyz and /metrics are here\n"),
+        "/trust" => response(StatusCode::OK, JSON, format!("{}\n", trust::status(app))),
+        _ => response(StatusCode::NOT_FOUND, TEXT, "/livez, /readyz, /metrics and /trust are here\n"),
     }
+}
+
+/// Which issuer an operator means, if the request is one's: from this machine, and not made by a web page that is looked at there.
+async fn operator(
+    request: Request<Incoming>,
+    peer: SocketAddr,
+) -> Result<Option<String>, Response<Full<Bytes>>> {
+    if !peer.ip().to_canonical().is_loopback() {
+        return Err(response(StatusCode::FORBIDDEN, TEXT, "changes are made from loopback only\n"));
+    }
+    // A page cannot send this type to another origin without asking first, and nobody answers that.
+    if request.headers().get(CONTENT_TYPE).is_none_or(|kind| kind != JSON) {
+        return Err(response(StatusCode::UNSUPPORTED_MEDIA_TYPE, TEXT, "Content-Type: application/json\n"));
+    }
+    let malformed = || response(StatusCode::BAD_REQUEST, TEXT, "not {} or {\"issuer\": \"CN=...\"}\n");
+    let body = Limited::new(request.into_body(), MOST_ASKED).collect().await.map_err(|_gone| malformed())?;
+    let asked: Asked = serde_json::from_slice(&body.to_bytes()).map_err(|_details| malformed())?;
+    Ok(asked.issuer)
+}
+
+/// What an operator sends.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Asked {
+    issuer: Option<String>,
 }
 
 fn metrics(app: &App) -> Response<Full<Bytes>> {
@@ -98,7 +145,7 @@ fn ready(app: &App) -> Response<Full<Bytes>> {
         Phase::Serving => (StatusCode::OK, "ready"),
         Phase::Draining | Phase::Closed | Phase::Cut => (StatusCode::SERVICE_UNAVAILABLE, "draining"),
     };
-    let body = json!({ "status": word, "trust_generation": trust.generation, "stale_crls": stale });
+    let body = json!({ "status": word, "trust_generation": trust.generation, "stale_crls": stale, "held": is_held(app) });
     response(status, JSON, format!("{body}\n"))
 }
 

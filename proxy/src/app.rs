@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use thiserror::Error;
 use tokio::net::TcpListener;
@@ -25,9 +26,13 @@ use crate::metrics::Metrics;
 use crate::proxy_protocol::Origin;
 use crate::record::refuse_connection;
 use crate::refusal::Refusal;
+use crate::reload::{Said, reload, watch};
 use crate::routes::Routes;
 use crate::shares::Shares;
 use crate::trust::TrustStore;
+
+/// How long the end waits for a look at a source that may never end.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What all connections share.
 pub struct App {
@@ -45,6 +50,8 @@ pub struct App {
     pub clock: Clock,
     /// On the way out.
     pub drain: Drain,
+    /// What was said of reloads.
+    pub said: Said,
     /// Places for connections.
     pub slots: Arc<Slots>,
     /// Places for handshakes that have begun.
@@ -121,6 +128,7 @@ pub fn check(
 pub fn run(config: Config, clock: Clock) -> Result<(), Failure> {
     let metrics = Arc::new(Metrics::new(&config)?);
     let (trust, upstreams) = check(&config, &clock, &metrics).map_err(Failure::Invalid)?;
+    trust.begin().map_err(|problem| Failure::Invalid(vec![problem]))?;
     let workers = match config.listen.workers {
         0 => thread::available_parallelism()?.get(),
         configured => configured,
@@ -148,12 +156,13 @@ pub fn run(config: Config, clock: Clock) -> Result<(), Failure> {
         access_log,
         clock,
         drain: Drain::default(),
+        said: Said::default(),
         ids: AtomicU64::new(first_id()?),
     });
     let runtime = runtime()?;
     let outcome = runtime.block_on(supervise(&app, listeners, admin, upstreams));
     // Its tasks hold the application; the access log writes what is left when that is dropped.
-    drop(runtime);
+    runtime.shutdown_timeout(PATIENCE);
     outcome
 }
 
@@ -183,6 +192,7 @@ async fn supervise(
         admin_address = Some(listener.local_addr()?);
         tokio::spawn(admin::serve(TcpListener::from_std(listener)?, app.clone()));
     }
+    tokio::spawn(watch(app.clone()));
     upstreams.start();
     let upstreams = Arc::new(upstreams);
     let workers = listeners.len();
@@ -281,30 +291,6 @@ impl Drop for Ended {
         // Nobody listens any more: then it is no news.
         let _ = self.1.send(self.0);
     }
-}
-
-/// Reads certificates, trust bundle and indexes again, off the threads that answer.
-async fn reload(app: &Arc<App>, upstreams: &Arc<Upstreams>) {
-    let (reloading, upstreams) = (app.clone(), upstreams.clone());
-    let reloading = tokio::task::spawn_blocking(move || {
-        let mut kept = reloading.trust.reload(&reloading.config);
-        kept.extend(upstreams.reload());
-        kept
-    });
-    let Ok(kept) = reloading.await else {
-        return tracing::error!("the reload panicked; everything stays as it was");
-    };
-    app.metrics.reload(kept.is_empty());
-    for problem in &kept {
-        tracing::error!(
-            key = problem.key,
-            problem = problem.problem,
-            hint = problem.hint,
-            "kept the last good"
-        );
-    }
-    let generation = app.trust.current().generation;
-    tracing::info!(trust_generation = generation, kept = kept.len(), "reloaded");
 }
 
 async fn drain(

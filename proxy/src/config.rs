@@ -20,6 +20,8 @@ mod route;
 mod section;
 mod server;
 mod sigv4;
+mod source;
+mod sources;
 mod spelling;
 mod tickets;
 mod upstream;
@@ -45,11 +47,13 @@ pub use self::listen::Listen;
 pub use self::log::{Log, LogFormat};
 pub use self::proxy_protocol::{ProxyProtocol, ProxyVersions, Untrusted};
 pub use self::resolver::Resolver;
-pub use self::revocation::{Depth, Revocation};
+pub use self::revocation::{Brake, Depth, Ladder, Revocation};
 pub use self::route::Route;
 use self::section::Section;
 pub use self::server::{ClientAuth, Server, UnknownNames};
 pub use self::sigv4::{ClientSignature, Payload, Sigv4};
+pub use self::source::{Place, Source};
+pub use self::sources::Sources;
 pub use self::tickets::Tickets;
 pub use self::upstream::{Breaker, Ejection, Health, Retry, Upstream, Zone};
 
@@ -66,6 +70,8 @@ pub struct Config {
     pub revocation: Revocation,
     /// Sessions that are resumed.
     pub tickets: Tickets,
+    /// How what all that is made of is looked at again.
+    pub sources: Sources,
     /// Which requests go where. At least one.
     pub routes: Vec<Route>,
     /// Where requests go, each place once.
@@ -138,6 +144,7 @@ impl Config {
             unknown_names,
             revocation: Revocation::read(&mut root.section("revocation")),
             tickets: Tickets::read(&mut root.section("tickets")),
+            sources: Sources::read(&mut root.section("sources")),
             routes,
             upstreams,
             resolver: Resolver::read(&mut root.section("resolver")),

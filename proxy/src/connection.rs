@@ -81,6 +81,7 @@ pub async fn serve(mut stream: TcpStream, address: SocketAddr, slot: Slot, worke
         }
     };
     let path = client.as_ref().map(|(path, _)| path);
+    path.inspect(|path| app.trust.saw(path));
     let identity = match identify(path, origin.clone()) {
         Ok(identity) => identity,
         Err(refusal) => return refuse_connection(&app, &id, &origin, None, &refusal),

@@ -10,7 +10,7 @@ use crate::config::{Config, Invalid, UnknownNames};
 use crate::identify::LeafSummary;
 use crate::refusal::Refusal;
 use crate::routes::{Destination, Routes, server_numbers};
-use crate::trust::{Standing, VerifiedPath, certificates, client_trust, is_for};
+use crate::trust::{Standing, VerifiedPath, client_trust, is_for, server_chain};
 
 /// What is asked about.
 #[derive(Debug)]
@@ -109,7 +109,7 @@ fn server(config: &Config, name: Option<&str>) -> Result<Result<usize, Refusal>,
         return Ok(Ok(*number));
     }
     if let (UnknownNames::Refuse, Some(default)) = (config.unknown_names, config.servers.first()) {
-        let chain = certificates(&default.certificate).map_err(|problem| vec![problem])?;
+        let chain = server_chain(config, &default.certificate).map_err(|problem| vec![problem])?;
         if !is_for(&chain, name) {
             return Ok(Err(Refusal::UnknownServerName { name: name.to_owned() }));
         }

@@ -5,16 +5,17 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use clap::ValueEnum;
-use http::{Request, StatusCode, header::HOST};
-use http_body_util::{BodyExt as _, Empty, Limited};
+use http::header::{CONTENT_TYPE, HOST};
+use http::{Method, Request, StatusCode};
+use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use thiserror::Error;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-/// Of an answer: it is a line of JSON.
-const MOST_BYTES: usize = 65_536;
+/// Of an answer: the state of some ten thousand CRLs.
+const MOST_BYTES: usize = 1 << 23;
 
 /// What is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -80,15 +81,11 @@ pub enum Unhealthy {
 ///
 /// Why it is not healthy.
 pub async fn ask(admin: SocketAddr, question: Question, patience: Duration) -> Result<(), Unhealthy> {
-    if admin.port() == 0 {
-        return Err(Unhealthy::NoPort(admin));
-    }
-    let (address, path) = (SocketAddr::new(reachable(admin.ip()), admin.port()), question.path());
-    let answer = timeout(patience, get(address, path)).await;
-    let answer = answer.map_err(|_elapsed| Unhealthy::Slow { address, path, after: patience })?;
-    match answer.map_err(|error| Unhealthy::Silent { address, path, error })? {
+    let path = question.path();
+    match exchange(admin, Method::GET, path, String::new(), patience).await? {
         (StatusCode::OK, _) => Ok(()),
         (status, body) => {
+            let address = SocketAddr::new(reachable(admin.ip()), admin.port());
             let answer = String::from_utf8_lossy(&body).trim_end().to_owned();
             Err(Unhealthy::No { address, path, status, answer })
         }
@@ -104,15 +101,42 @@ fn reachable(address: IpAddr) -> IpAddr {
     }
 }
 
-async fn get(
+/// Sends a request to the process whose `admin.address` is `admin`, with JSON if `body` is not empty, and waits for at most `patience`.
+///
+/// # Errors
+///
+/// Why there is no answer.
+pub async fn exchange(
+    admin: SocketAddr,
+    method: Method,
+    path: &'static str,
+    body: String,
+    patience: Duration,
+) -> Result<(StatusCode, Bytes), Unhealthy> {
+    if admin.port() == 0 {
+        return Err(Unhealthy::NoPort(admin));
+    }
+    let address = SocketAddr::new(reachable(admin.ip()), admin.port());
+    let answer = timeout(patience, send(address, method, path, body)).await;
+    let answer = answer.map_err(|_elapsed| Unhealthy::Slow { address, path, after: patience })?;
+    answer.map_err(|error| Unhealthy::Silent { address, path, error })
+}
+
+async fn send(
     address: SocketAddr,
+    method: Method,
     path: &str,
+    body: String,
 ) -> Result<(StatusCode, Bytes), Box<dyn std::error::Error + Send + Sync>> {
     let stream = TcpStream::connect(address).await?;
     let (mut requests, connection) = http1::handshake(TokioIo::new(stream)).await?;
     // It ends with the runtime, or with the answer.
     tokio::spawn(connection);
-    let request = Request::get(path).header(HOST, address.to_string()).body(Empty::<Bytes>::new())?;
+    let mut request = Request::builder().method(method).uri(path).header(HOST, address.to_string());
+    if !body.is_empty() {
+        request = request.header(CONTENT_TYPE, "application/json");
+    }
+    let request = request.body(Full::new(Bytes::from(body)))?;
     let response = requests.send_request(request).await?;
     let status = response.status();
     Ok((status, Limited::new(response.into_body(), MOST_BYTES).collect().await?.to_bytes()))

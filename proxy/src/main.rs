@@ -12,6 +12,7 @@ use postern::config::{Config, File, Invalid, Lines, Log, LogFormat};
 use postern::explain::{Case, explain};
 use postern::health::{Question, ask};
 use postern::metrics::Metrics;
+use postern::operate::{Operation, operate};
 use postern::trust::certificates;
 use rustls_pki_types::{CertificateDer, UnixTime};
 
@@ -30,6 +31,7 @@ Examples:
   postern explain --config postern.toml --chain client.pem --server-name api.example.com --request 'GET /orders/7'
   postern run --config postern.toml        serve until SIGTERM
   kill -HUP PID                            read certificates, trust bundle and CRL indexes again
+  postern trust --config postern.toml status      which CRLs are in force, how old, and what was not taken
   postern health --config postern.toml     is it ready? Of a container: HEALTHCHECK, or ECS healthCheck
 
 Every key of the configuration can be set from the environment: POSTERN_LOG__LEVEL=debug is log.level.
@@ -80,6 +82,20 @@ enum Command {
         #[arg(long, value_name = "MS", default_value_t = 2_000)]
         timeout_ms: u64,
     },
+    /// Ask the process that runs with this configuration how its trust is, or tell it what to do about it; exit 0 or 1
+    Trust {
+        /// The TOML file; of it, admin.address is used
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        #[command(subcommand)]
+        operation: Operation,
+        /// How the answer looks
+        #[arg(long, value_name = "FORMAT", default_value = "text")]
+        format: Format,
+        /// How long to wait for the answer
+        #[arg(long, value_name = "MS", default_value_t = 60_000)]
+        timeout_ms: u64,
+    },
     /// Check the configuration and every file that it names, and report all problems at once
     Check {
         /// The TOML file
@@ -94,6 +110,7 @@ impl Command {
             Self::Run { config, .. }
             | Self::Explain { config, .. }
             | Self::Check { config }
+            | Self::Trust { config, .. }
             | Self::Health { config, .. } => config,
         }
     }
@@ -115,6 +132,9 @@ fn main() -> ExitCode {
         Command::Check { config } => verify(&config),
         Command::Health { config, ask, timeout_ms } => {
             inquire(&config, ask, Duration::from_millis(timeout_ms))
+        }
+        Command::Trust { config, operation, format, timeout_ms } => {
+            operate_on(&config, &operation, format, Duration::from_millis(timeout_ms))
         }
         Command::Explain { config, chain, server_name, request, at, format } => {
             let at = at.unwrap_or_else(|| Clock::system().now());
@@ -159,6 +179,26 @@ fn verify(file: &Path) -> Result<ExitCode, Failure> {
     check(&config, &Clock::system(), &Metrics::new(&config)?).map_err(Failure::Invalid)?;
     say(&mut std::io::stdout(), &format!("{}: good", file.display()));
     Ok(ExitCode::SUCCESS)
+}
+
+fn operate_on(
+    file: &Path,
+    operation: &Operation,
+    format: Format,
+    patience: Duration,
+) -> Result<ExitCode, Failure> {
+    let admin = load(file)?.admin.address;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    match runtime.block_on(operate(admin, operation, patience, matches!(format, Format::Text))) {
+        Ok(answer) => {
+            say(&mut std::io::stdout(), &answer);
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(unhealthy) => {
+            say(&mut std::io::stderr(), &format!("postern: {unhealthy}"));
+            Ok(ExitCode::FAILURE)
+        }
+    }
 }
 
 fn inquire(file: &Path, question: Question, patience: Duration) -> Result<ExitCode, Failure> {

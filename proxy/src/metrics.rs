@@ -1,5 +1,6 @@
 //! Every metric there is. Registered here, injected everywhere else. Labels are closed sets, never a path or a subject.
 
+mod trust;
 mod upstream;
 
 use std::collections::BTreeMap;
@@ -12,6 +13,7 @@ use prometheus::{
 use rustls_pki_types::UnixTime;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
+pub use self::trust::TrustMetrics;
 pub use self::upstream::UpstreamMetrics;
 use self::upstream::Upstreams;
 use crate::clock::seconds;
@@ -43,6 +45,8 @@ pub struct Metrics {
     pub upgrades: IntCounter,
     /// `postern_draining`: 1 after SIGTERM.
     pub draining: IntGauge,
+    /// Of sources and CRLs.
+    pub trust: TrustMetrics,
     handshakes: IntCounterVec,
     tickets: IntCounterVec,
     retired: IntCounterVec,
@@ -172,6 +176,7 @@ impl Metrics {
             )?,
             upgrades: counter(r, "postern_upgrades_total", "Connections that went on in another protocol.")?,
             draining: gauge(r, "postern_draining", "1 after SIGTERM.")?,
+            trust: TrustMetrics::new(r)?,
             handshakes,
             tickets,
             retired,
@@ -210,7 +215,7 @@ impl Metrics {
             trust_generation: gauge(
                 r,
                 "postern_trust_generation",
-                "Grows with every reload that was applied.",
+                "Grows with every change of what is in force.",
             )?,
             upstreams: Upstreams::new(r)?,
             registry,
@@ -305,6 +310,10 @@ impl Metrics {
             self.crl_next_update.with_label_values(&[issuer]).set(due);
             self.crl_entries.with_label_values(&[issuer]).set(entries);
         }
+        let crls = trust.revocations.crls();
+        let step = |crl| trust.revocations.freshness(crl, now);
+        let steps: Vec<_> = crls.map(|crl| (crl.index.metadata().issuer.as_str(), step(crl))).collect();
+        self.trust.freshness(&steps);
         for (server, label) in trust.servers().iter().zip(&self.servers) {
             let leaf = server.certificate.cert.first();
             if let Some((_, leaf)) = leaf.and_then(|leaf| X509Certificate::from_der(leaf).ok()) {
@@ -345,6 +354,12 @@ fn gauge(registry: &Registry, name: &str, help: &str) -> Result<IntGauge> {
 
 fn gauges(registry: &Registry, name: &str, help: &str, label: &str) -> Result<IntGaugeVec> {
     let metric = IntGaugeVec::new(Opts::new(name, help), &[label])?;
+    registry.register(Box::new(metric.clone()))?;
+    Ok(metric)
+}
+
+fn gauges2(registry: &Registry, name: &str, help: &str, labels: [&str; 2]) -> Result<IntGaugeVec> {
+    let metric = IntGaugeVec::new(Opts::new(name, help), &labels)?;
     registry.register(Box::new(metric.clone()))?;
     Ok(metric)
 }

@@ -29,7 +29,12 @@ fn every_refusal_is_documented_and_no_other() {
 
 #[test]
 fn every_metric_is_documented_and_no_other() {
-    let sources = [include_str!("../src/metrics.rs"), include_str!("../src/metrics/upstream.rs")].concat();
+    let sources = [
+        include_str!("../src/metrics.rs"),
+        include_str!("../src/metrics/trust.rs"),
+        include_str!("../src/metrics/upstream.rs"),
+    ]
+    .concat();
     let in_code = quoted(&sources, "\"postern_", "\"");
     let in_docs = quoted(include_str!("../../docs/metrics.md"), "\n| `postern_", "` |");
     assert!(in_code.len() > 10, "{in_code:?}");

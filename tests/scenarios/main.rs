@@ -25,6 +25,7 @@ mod http2_floods;
 mod identity_headers;
 mod index_files;
 mod limits;
+mod live_trust;
 mod not_tls;
 mod open_connections;
 mod pkits;

@@ -40,7 +40,7 @@ impl Question<'_> {
         let Self { trust_bundle, indexes, crl_signers, .. } = self;
         let config = format!(
             "[tls]\ncertificate = 'none'\nprivate_key = 'none'\n[client_auth]\ntrust_bundle = {trust_bundle:?}\n\
-             [revocation]\nindexes = {indexes:?}\ncrl_signers = {crl_signers:?}\n[upstream]\naddress = 'none:443'\n"
+             [revocation]\ncrls = {indexes:?}\ncrl_signers = {crl_signers:?}\n[upstream]\naddress = 'none:443'\n"
         );
         let directory = files::temporary_directory()?;
         let path = directory.path().join("postern.toml");

@@ -9,6 +9,7 @@ pub mod crl_tool;
 pub mod curl;
 pub mod explain;
 pub mod failure;
+pub mod faulty;
 pub mod faulty_s3;
 pub mod files;
 pub mod http2;

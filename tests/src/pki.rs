@@ -134,7 +134,18 @@ impl Pki {
         next_update: OffsetDateTime,
         entries: u64,
     ) -> Result<(), Failure> {
-        self.reissue(this_update, next_update, entries, None)
+        self.reissue(this_update, next_update, entries, &Number::Next, None)
+    }
+
+    /// As [`Pki::reissue_crl`], with this number.
+    ///
+    /// # Errors
+    ///
+    /// As [`Pki::reissue_crl`].
+    pub fn reissue_crl_numbered(&self, number: u64, entries: u64) -> Result<(), Failure> {
+        let now = OffsetDateTime::now_utc();
+        let (from, until) = (now - Duration::hours(1), now + Duration::hours(1));
+        self.reissue(from, until, entries, &Number::This(number), None)
     }
 
     /// Replaces the intermediate's CRL by an empty one for the certificates that name this distribution point only, and
@@ -147,7 +158,7 @@ impl Pki {
         let distribution_point = CrlDistributionPoint { uris: vec![uri.to_owned()] };
         let partition = CrlIssuingDistributionPoint { distribution_point, scope: None };
         let now = OffsetDateTime::now_utc();
-        self.reissue(now - Duration::hours(1), now + Duration::hours(1), 0, Some(partition))
+        self.reissue(now - Duration::hours(1), now + Duration::hours(1), 0, &Number::Next, Some(partition))
     }
 
     fn reissue(
@@ -155,14 +166,14 @@ impl Pki {
         this_update: OffsetDateTime,
         next_update: OffsetDateTime,
         entries: u64,
+        number: &Number,
         issuing_distribution_point: Option<CrlIssuingDistributionPoint>,
     ) -> Result<(), Failure> {
         let issuer = self.intermediate()?;
         let list = CertificateRevocationListParams {
             this_update,
             next_update,
-            // Higher than any that `certs` gives.
-            crl_number: SerialNumber::from(1_000_000_000_u64),
+            crl_number: SerialNumber::from(number.value()),
             issuing_distribution_point,
             revoked_certs: (0..entries)
                 .map(|serial| RevokedCertParams {
@@ -176,6 +187,22 @@ impl Pki {
         };
         files::write(&self.path("crl/intermediate.crl"), list.signed_by(&issuer)?.der())?;
         self.index()
+    }
+}
+
+/// The number of a CRL.
+enum Number {
+    /// Higher than any before, and than any that `certs` gives.
+    Next,
+    This(u64),
+}
+
+impl Number {
+    fn value(&self) -> u64 {
+        match self {
+            Self::Next => u64::try_from(OffsetDateTime::now_utc().unix_timestamp_nanos()).unwrap_or(u64::MAX),
+            Self::This(number) => *number,
+        }
     }
 }
 

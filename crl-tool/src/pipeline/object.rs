@@ -17,7 +17,7 @@ impl Object {
     pub(crate) fn of(location: Location) -> Option<Object> {
         match location {
             Location::S3 { bucket, key } => Some(Object { bucket, key }),
-            Location::Web { .. } | Location::PrivateCa { .. } => None,
+            Location::Web { .. } | Location::PrivateCa { .. } | Location::Secret { .. } => None,
         }
     }
 

@@ -1,10 +1,12 @@
 //! AWS: the SDK with the configuration of the environment, and the one runtime that its calls run on.
 
+mod calls;
 mod kms;
 mod private_ca;
 mod publish;
 mod s3;
 
+pub(super) use calls::Calls;
 pub(super) use kms::KmsKey;
 pub(super) use private_ca::certificate;
 pub(super) use publish::{publish, publish_made_of};
@@ -16,6 +18,7 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use std::error::Error;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
 
@@ -27,7 +30,7 @@ const READ_TIMEOUT: Duration = Duration::from_secs(30);
 /// The configuration for a few calls, which together end in time.
 struct Session {
     config: SdkConfig,
-    runtime: Runtime,
+    runtime: Arc<Runtime>,
     end: Instant,
     timeout: Duration,
 }
@@ -35,6 +38,15 @@ struct Session {
 impl Session {
     /// Region, credentials and endpoints of the environment, as the AWS command line finds them; `region` goes first.
     fn start(terms: &Terms, region: Option<Region>) -> Result<Session, DownloadFault> {
+        let session = Session::load(terms, region)?;
+        if session.config.region().is_none() {
+            return Err(DownloadFault::NoRegion);
+        }
+        Ok(session)
+    }
+
+    /// As [`Session::start`], where it may be that no region is known.
+    fn load(terms: &Terms, region: Option<Region>) -> Result<Session, DownloadFault> {
         // The caller waits for each call: no other thread is needed.
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| DownloadFault::Broken(error.to_string()))?;
@@ -46,10 +58,13 @@ impl Session {
             loader = loader.region(region);
         }
         let config = runtime.block_on(loader.load());
-        if config.region().is_none() {
-            return Err(DownloadFault::NoRegion);
-        }
-        Ok(Session { config, runtime, end, timeout: terms.timeout })
+        Ok(Session { config, runtime: Arc::new(runtime), end, timeout: terms.timeout })
+    }
+
+    /// The same for a few more calls, which have as much time again.
+    fn again(&self, terms: &Terms) -> Session {
+        let (config, runtime) = (self.config.clone(), self.runtime.clone());
+        Session { config, runtime, end: Instant::now() + terms.timeout, timeout: terms.timeout }
     }
 
     /// Waits for a call or a part of it.
@@ -63,7 +78,8 @@ impl Session {
 /// A failed call, in AWS's own words.
 fn fault<E: ProvideErrorMetadata + Error + 'static>(error: &SdkError<E>) -> DownloadFault {
     if let Some(service) = error.as_service_error() {
-        let code = service.code().unwrap_or("an unnamed error").to_owned();
+        let status = || error.raw_response().map_or(0, |response| response.status().as_u16());
+        let code = service.code().map_or_else(|| format!("status {}", status()), str::to_owned);
         let message = service.message().unwrap_or("no message").to_owned();
         return DownloadFault::Aws { code, message };
     }

@@ -53,6 +53,12 @@ pub enum DownloadFault {
         /// The most that may be read.
         limit: u64,
     },
+    /// More objects than may be.
+    #[error("over {limit} objects")]
+    TooMany {
+        /// The most that may be.
+        limit: usize,
+    },
     /// The connection ended early.
     #[error("cut off after {received} bytes{}", .announced.map(|size| format!(" of {size}")).unwrap_or_default())]
     CutOff {
@@ -95,6 +101,9 @@ pub enum DownloadFault {
     /// A key of another kind.
     #[error("a KMS key that cannot sign indexes")]
     KmsKey,
+    /// A secret that is bytes.
+    #[error("a secret without text")]
+    NoText,
     /// AWS was not reached, or was not asked for want of something.
     #[error("cannot ask AWS: {0}")]
     AwsCall(String),
@@ -129,6 +138,9 @@ impl DownloadFault {
             DownloadFault::Announced { .. } | DownloadFault::TooLarge { .. } => {
                 "raise --max-bytes if a file of this size is expected there"
             }
+            DownloadFault::TooMany { .. } => {
+                "raise sources.max_objects if there are to be so many, or name another prefix"
+            }
             DownloadFault::CutOff { .. } | DownloadFault::Silence { .. } => {
                 "try again: the server or the network gave up"
             }
@@ -144,6 +156,7 @@ impl DownloadFault {
             DownloadFault::KmsKey => {
                 "make one for SIGN_VERIFY with the spec ECC_NIST_P256, ECC_NIST_P384 or ECC_NIST_EDWARDS25519"
             }
+            DownloadFault::NoText => "keep PEM in the secret, as text",
             DownloadFault::AwsCall(_) => {
                 "check the credentials (`aws sts get-caller-identity`), AWS_REGION and AWS_ENDPOINT_URL"
             }

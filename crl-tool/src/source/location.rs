@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::Path;
 
 /// Something that is not a file of this machine.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Location {
     /// `https://…` or `http://…`.
     Web {
@@ -22,6 +22,13 @@ pub enum Location {
     /// The certificate of a CA of AWS Private CA.
     PrivateCa {
         /// The CA's ARN.
+        arn: String,
+        /// The region it names.
+        region: String,
+    },
+    /// A secret of AWS Secrets Manager.
+    Secret {
+        /// Its ARN.
         arn: String,
         /// The region it names.
         region: String,
@@ -71,6 +78,23 @@ impl Location {
             )),
         }
     }
+
+    /// The secret of AWS Secrets Manager that has this ARN.
+    ///
+    /// # Errors
+    /// It is no ARN of a secret.
+    pub fn secret(arn: &str) -> Result<Location, DownloadFault> {
+        match *arn.split(':').collect::<Vec<_>>() {
+            ["arn", _partition, "secretsmanager", region, _account, "secret", _name]
+                if !region.is_empty() =>
+            {
+                Ok(Location::Secret { arn: arn.to_owned(), region: region.to_owned() })
+            }
+            _ => {
+                Err(DownloadFault::Address("arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME has all that"))
+            }
+        }
+    }
 }
 
 /// Without what may be a secret: a password, or a query, which is where presigned addresses carry their signature.
@@ -79,7 +103,7 @@ impl fmt::Display for Location {
         match self {
             Location::Web { url } => f.write_str(&without_secrets(url)),
             Location::S3 { bucket, key } => write!(f, "s3://{bucket}/{key}"),
-            Location::PrivateCa { arn, .. } => f.write_str(arn),
+            Location::PrivateCa { arn, .. } | Location::Secret { arn, .. } => f.write_str(arn),
         }
     }
 }

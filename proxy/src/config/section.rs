@@ -10,6 +10,7 @@ use toml::Value;
 
 use super::fields::Fields;
 use super::file::File;
+use super::source::{Kind, Place, Source};
 
 /// A table being read. Every getter takes the name of a key and answers with the default when it is absent.
 pub(super) struct Section<'a> {
@@ -119,19 +120,28 @@ impl<'a> Section<'a> {
         self.read(name, &expected, |value| value.as_array()?.iter().map(number).collect()).unwrap_or_default()
     }
 
-    /// A file that must be named.
-    pub(super) fn file(&mut self, name: &str, hint: &str) -> File {
-        let file = self.string(name, hint);
-        File::new(self.origin(name), self.fields.file(&file))
-    }
-
     pub(super) fn optional_file(&mut self, name: &str) -> Option<File> {
         let file = self.optional_string(name)?;
         Some(File::new(self.origin(name), self.fields.file(&file)))
     }
 
-    pub(super) fn files(&mut self, name: &str) -> Vec<PathBuf> {
-        self.strings(name).iter().map(|file| self.fields.file(file)).collect()
+    /// A place that must be named.
+    pub(super) fn source(&mut self, name: &str, kind: Kind, hint: &str) -> Source {
+        let text = self.string(name, hint);
+        let place = self.place(name, &text, kind);
+        Source { key: self.origin(name), place: place.unwrap_or(Place::File(PathBuf::new())) }
+    }
+
+    /// Any number of places.
+    pub(super) fn sources(&mut self, name: &str, kind: Kind) -> Vec<Source> {
+        let texts = self.strings(name);
+        let places: Vec<_> = texts.iter().filter_map(|text| self.place(name, text, kind)).collect();
+        places.into_iter().map(|place| Source { key: self.origin(name), place }).collect()
+    }
+
+    fn place(&mut self, name: &str, text: &str, kind: Kind) -> Option<Place> {
+        let place = Place::parse(text, &self.fields.file(""), kind);
+        place.map_err(|(problem, hint)| self.problem(name, problem, hint)).ok()
     }
 
     /// A whole number from `range`, both ends included.

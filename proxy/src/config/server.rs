@@ -1,8 +1,8 @@
 //! `[tls]`, `[client_auth]` and `[[server]]`: who the proxy is, and whom it believes as that.
 
-use super::file::File;
 use super::host::HostPattern;
 use super::section::Section;
+use super::source::{Kind, Source};
 
 /// One server among those that share the listener: a certificate, and its own idea of whom to believe.
 #[derive(Debug, Clone, PartialEq)]
@@ -14,9 +14,9 @@ pub struct Server {
     /// The names (SNI) that it answers to; none for the default server.
     pub names: Vec<HostPattern>,
     /// PEM: the server's leaf certificate, then its intermediates.
-    pub certificate: File,
+    pub certificate: Source,
     /// PEM: the key of that leaf.
-    pub private_key: File,
+    pub private_key: Source,
     /// What is asked of clients.
     pub client_auth: ClientAuth,
 }
@@ -27,12 +27,12 @@ pub enum ClientAuth {
     /// Without a certificate that leads to the trust bundle, no handshake.
     Required {
         /// PEM: the trust anchors of client certificates.
-        trust_bundle: File,
+        trust_bundle: Source,
     },
     /// Who presents a certificate is judged by it; who presents none is anonymous.
     Optional {
         /// PEM: the trust anchors of client certificates.
-        trust_bundle: File,
+        trust_bundle: Source,
     },
     /// No certificate is asked for, and everybody is anonymous.
     Off,
@@ -90,9 +90,10 @@ impl Server {
     }
 }
 
-fn key_pair(section: &mut Section<'_>) -> (File, File) {
-    let certificate = section.file("certificate", "the PEM file of the server's certificate");
-    (certificate, section.file("private_key", "the PEM file of that certificate's key"))
+fn key_pair(section: &mut Section<'_>) -> (Source, Source) {
+    let hint = "the PEM file of the server's certificate";
+    let certificate = section.source("certificate", Kind::KeyPair, hint);
+    (certificate, section.source("private_key", Kind::KeyPair, "the PEM file of that certificate's key"))
 }
 
 impl ClientAuth {
@@ -105,13 +106,14 @@ impl ClientAuth {
             _ => None,
         });
         if mode == Mode::Off {
-            if client_auth.optional_file("trust_bundle").is_some() {
+            if client_auth.optional_string("trust_bundle").is_some() {
                 let hint = "remove it, or let mode be \"required\" or \"optional\"";
                 client_auth.problem("trust_bundle", "never used, because mode is \"off\"", hint);
             }
             return Self::Off;
         }
-        let trust_bundle = client_auth.file("trust_bundle", "the PEM file of the CAs that clients come from");
+        let hint = "the PEM file of the CAs that clients come from";
+        let trust_bundle = client_auth.source("trust_bundle", Kind::Authorities, hint);
         match mode {
             Mode::Optional => Self::Optional { trust_bundle },
             Mode::Required | Mode::Off => Self::Required { trust_bundle },
@@ -119,7 +121,7 @@ impl ClientAuth {
     }
 
     /// The trust anchors of client certificates, if any are asked for.
-    pub fn trust_bundle(&self) -> Option<&File> {
+    pub fn trust_bundle(&self) -> Option<&Source> {
         match self {
             Self::Required { trust_bundle } | Self::Optional { trust_bundle } => Some(trust_bundle),
             Self::Off => None,

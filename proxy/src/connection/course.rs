@@ -46,7 +46,7 @@ impl Session {
             // A load balancer sends new connections for a while: each gets an answer to its first request.
             self.retire(Retirement::Drain);
         }
-        let mut told = false;
+        let (mut told, mut revoked) = (false, false);
         loop {
             // Before its first request a client would take it for a refusal, and come back.
             if self.is_retiring() && self.has_begun() && !told {
@@ -73,6 +73,7 @@ impl Session {
             }
             if let Err(refusal) = self.check_client() {
                 self.refuse(&refusal);
+                revoked = matches!(refusal, Refusal::CertificateRevoked { .. });
                 break;
             }
             if idle_at.is_some_and(|idle_at| idle_at <= now) && self.idle_at() == idle_at {
@@ -87,6 +88,9 @@ impl Session {
         tokio::select! {
             over = connection => self.over(over),
             () = sleep(LAST_WORDS) => {}
+        }
+        if revoked {
+            app.metrics.trust.closed();
         }
     }
 

@@ -8,8 +8,9 @@ use rustls_pki_types::TrustAnchor;
 use webpki::anchor_from_trusted_cert;
 
 use super::path::{issuer_id, sha256};
-use super::pem::certificates;
-use crate::config::{File, Invalid};
+use super::pem::certificates_in;
+use crate::config::{Invalid, Source};
+use crate::sources::Sources;
 
 /// RFC 8446 §4.2.4 limits the names of CAs in a CertificateRequest to 65,535 bytes, and the message has other parts.
 const HINTS_LIMIT: usize = 60_000;
@@ -24,13 +25,14 @@ pub struct TrustBundle {
 }
 
 impl TrustBundle {
-    /// Reads a PEM file of CA certificates.
-    pub(super) fn load(file: &File) -> Result<Self, Invalid> {
+    /// Reads PEM of CA certificates.
+    pub(super) fn load(source: &Source, sources: &Sources) -> Result<Self, Invalid> {
+        let (_, text) = sources.read(source)?;
         let mut anchors = Vec::new();
-        for (position, certificate) in certificates(file)?.iter().enumerate() {
+        for (position, certificate) in certificates_in(&text, source)?.iter().enumerate() {
             let anchor = anchor_from_trusted_cert(certificate).map_err(|error| {
-                let problem = format!("{}: certificate {}: {error}", file.path.display(), position + 1);
-                Invalid::new(&file.key, problem, "remove or replace that certificate")
+                let problem = format!("{}: certificate {}: {error}", source.place, position + 1);
+                Invalid::new(&source.key, problem, "remove or replace that certificate")
             })?;
             anchors.push(anchor.to_owned());
         }

@@ -1,8 +1,6 @@
 //! Keys that sign CRLs about certificates of another key: a CA's key for CRLs alone, the other key of a rollover, the
 //! issuer of an indirect CRL. Only those count that the operator names.
 
-use std::path::Path;
-
 use crl_tool::{IssuerId, Serial};
 use rustls_pki_types::{CertificateDer, UnixTime};
 use webpki::{ALL_VERIFICATION_ALGS, EndEntityCert};
@@ -10,15 +8,16 @@ use x509_parser::oid_registry as oid;
 use x509_parser::prelude::{FromDer, KeyUsage, X509Certificate};
 
 use super::path::Link;
-use super::pem::certificates;
+use super::pem::certificates_in;
 use crate::clock::seconds;
-use crate::config::{File, Invalid};
+use crate::config::{Invalid, Source};
 use crate::refusal::Refusal;
+use crate::sources::Sources;
 
 const KEY: &str = "revocation.crl_signers";
 
 /// A CRL signer and the CAs above it, whose signatures were verified up to the trust anchor.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct CrlSigner {
     /// Its name and its key.
     pub id: IssuerId,
@@ -53,12 +52,13 @@ enum Unfit {
 }
 
 impl CrlSigner {
-    /// Reads a PEM file: the signer's certificate, then the CAs above it, the trust anchor last.
-    pub(super) fn load(path: &Path) -> Result<Self, Invalid> {
-        Self::verify(certificates(&File::new(KEY, path))?).map_err(|unfit| {
+    /// Reads PEM: the signer's certificate, then the CAs above it, the trust anchor last.
+    pub(super) fn load(source: &Source, sources: &Sources) -> Result<Self, Invalid> {
+        let (_, text) = sources.read(source)?;
+        Self::verify(certificates_in(&text, source)?).map_err(|unfit| {
             let hint =
                 "give the signer's certificate first, then the CAs above it in order, the trust anchor last";
-            Invalid::new(KEY, format!("{}: {unfit}", path.display()), hint)
+            Invalid::new(KEY, format!("{}: {unfit}", source.place), hint)
         })
     }
 

@@ -3,7 +3,7 @@
 mod memory;
 
 use aws_lc_rs::digest::{SHA256, digest};
-use crl_tool::{IssuerId, Serial};
+use crl_tool::{Index, IssuerId, Metadata, Serial, Subject};
 use rustls::DistinguishedName;
 use rustls_pki_types::{CertificateDer, UnixTime};
 use webpki::{ALL_VERIFICATION_ALGS, EndEntityCert, Error, KeyUsage};
@@ -15,7 +15,7 @@ use crate::clock::seconds;
 use crate::refusal::Refusal;
 
 /// One certificate of a path as its issuer's CRL knows it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Link {
     /// Name and key of the issuer.
     pub issuer: IssuerId,
@@ -121,6 +121,20 @@ impl VerifiedPath {
     /// The first notAfter of its certificates.
     pub(super) fn not_after(&self) -> UnixTime {
         self.not_after
+    }
+
+    /// What tells it from other paths: whose certificate the leaf is, and its serial number.
+    pub(super) fn name(&self) -> Option<(IssuerId, Vec<u8>)> {
+        self.links.first().map(|link| (link.issuer, link.serial.as_der_content().to_vec()))
+    }
+
+    /// Whether a CRL by one of its CAs lists one of its certificates.
+    pub(super) fn is_listed_in(&self, index: &Index) -> bool {
+        let Metadata { issuer_id, scope, .. } = index.metadata();
+        self.links.iter().zip(&self.chain).filter(|(link, _)| link.issuer == *issuer_id).any(|(link, der)| {
+            let listed = matches!(index.listed(&link.serial), Ok(Some(_)));
+            listed && (scope.is_none() || Subject::from_der(der).is_ok_and(|it| index.covers(&it).is_ok()))
+        })
     }
 
     /// The leaf, then the intermediates that led to the trust anchor; the anchor itself is not in it.

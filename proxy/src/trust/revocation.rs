@@ -1,40 +1,95 @@
 //! The CRL indexes in force, and the question they answer: is this path revoked?
 
 use std::collections::HashMap;
-use std::fmt;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crl_tool::{Gap, Index, IssuerError, IssuerId, PublicKey, Reasons, Subject};
+use crl_tool::{Gap, Index, IssuerError, IssuerId, Reasons, Subject};
 use rustls_pki_types::{CertificateDer, UnixTime};
 use time::OffsetDateTime;
 
 use super::crl_signer::CrlSigner;
 use super::path::Link;
 use crate::clock::{rfc3339, seconds};
-use crate::config::{Depth, Invalid, Revocation};
+use crate::config::{Depth, Ladder, Revocation};
 use crate::refusal::Refusal;
+use crate::sources::Mark;
 
-const KEY: &str = "revocation.crls";
-const SIGNERS: &str = "revocation.require_signature_by";
+mod load;
+
+/// What is said without a CRL holds until one is there, which is a new generation.
+const EVER: UnixTime = UnixTime::since_unix_epoch(Duration::from_secs(u64::MAX / 2));
+
+/// How far a CRL is on its way to being of no use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Freshness {
+    /// Nothing to do.
+    Fresh,
+    /// Less than `revocation.warn_seconds` before its nextUpdate.
+    Warn,
+    /// After its nextUpdate, for `revocation.grace_seconds`.
+    Grace,
+    /// After that: its issuer's certificates are refused, unless `danger_allow_stale_crl` says otherwise.
+    Stale,
+}
+
+impl Freshness {
+    /// Every step, the best one first.
+    pub const ALL: [Self; 4] = [Self::Fresh, Self::Warn, Self::Grace, Self::Stale];
+
+    /// Its stable name.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Fresh => "fresh",
+            Self::Warn => "warn",
+            Self::Grace => "grace",
+            Self::Stale => "stale",
+        }
+    }
+}
 
 /// A CRL in force: an issuer's only one, or one of its partitions.
 #[derive(Debug, Clone)]
 pub struct Crl {
     /// Where it came from.
-    pub path: PathBuf,
+    pub origin: Arc<str>,
+    /// Of the copy that it was made of.
+    mark: Mark,
+    /// Of what it was proved with.
+    context: Arc<[Mark]>,
     /// The opened index.
     pub index: Arc<Index>,
     /// Its nextUpdate, in seconds since the Unix epoch. A CRL without one is not taken: it could never become stale.
     pub next_update: i64,
+    /// When it was put where it came from, if that is known.
+    pub modified: Option<OffsetDateTime>,
+    /// When it was here.
+    pub fetched: OffsetDateTime,
+    /// Since when it is in force.
+    pub since: OffsetDateTime,
+}
+
+impl Crl {
+    /// Whose it is, and which partition.
+    pub fn name(&self) -> String {
+        let metadata = self.index.metadata();
+        match &metadata.scope {
+            Some(scope) => format!("{} ({scope})", metadata.issuer),
+            None => metadata.issuer.clone(),
+        }
+    }
+
+    /// Of the copy that it was made of.
+    pub(super) fn mark(&self) -> Mark {
+        self.mark
+    }
 }
 
 /// Every CRL in force, by issuer.
 #[derive(Debug)]
 pub struct Revocations {
     depth: Depth,
-    grace: Duration,
+    ladder: Ladder,
     by_issuer: HashMap<IssuerId, Vec<Crl>>,
     /// Who signs CRLs about certificates of other keys.
     crl_signers: Vec<CrlSigner>,
@@ -42,50 +97,39 @@ pub struct Revocations {
 }
 
 impl Revocations {
-    /// Opens every index. One that cannot be used, or is older than the one in force, is reported; what `last` had in its
-    /// place stays, and so does every CRL that no file has any longer.
-    pub(super) fn load(config: &Revocation, last: Option<&Self>) -> (Self, Vec<Invalid>) {
-        let mut problems = Vec::new();
-        let mut crl_signers = Vec::new();
-        for file in &config.crl_signers {
-            match CrlSigner::load(file) {
-                Ok(signer) => crl_signers.push(signer),
-                Err(problem) => problems.push(problem),
-            }
+    fn empty(settings: &Revocation, crl_signers: Vec<CrlSigner>) -> Self {
+        Self {
+            depth: settings.depth,
+            ladder: settings.ladder,
+            by_issuer: HashMap::new(),
+            crl_signers,
+            report_only: settings.report_only,
         }
-        // Without one of them, clients that it speaks for would be refused.
-        if let Some(last) = last.filter(|_| !problems.is_empty()) {
-            crl_signers.clone_from(&last.crl_signers);
-        }
-        let (depth, grace, report_only) = (config.depth, config.grace, config.report_only);
-        let mut revocations = Self { depth, grace, by_issuer: HashMap::new(), crl_signers, report_only };
-        let keys = signers(&config.require_signature_by).map_err(|problem| problems.push(problem));
-        // Without the keys, nothing new can be believed.
-        let (keys, paths) = match &keys {
-            Ok(keys) => (keys.as_deref(), config.crls.as_slice()),
-            Err(()) => (None, &[][..]),
-        };
-        for path in paths {
-            match open(path, keys).and_then(|crl| revocations.refuse_older(crl, last)) {
-                Ok(crl) => revocations.insert(crl),
-                Err(problem) => problems.push(problem),
-            }
-        }
-        for crl in last.into_iter().flat_map(Self::crls) {
-            if revocations.like(crl).is_some() {
-                continue;
-            }
-            if problems.is_empty() {
-                let problem = format!("no file holds the CRL of {} any longer", crl.index.metadata().issuer);
-                problems.push(Invalid::new(KEY, problem, "put its index back; to do without it, restart"));
-            }
-            revocations.insert(crl.clone());
-        }
-        (revocations, problems)
     }
 
+    /// Whether `other` says the same of every certificate: it is made of the same things.
+    fn is_same(&self, other: &Self) -> bool {
+        let in_both = |crl: &Crl| other.like(crl).is_some_and(|it| Arc::ptr_eq(&it.index, &crl.index));
+        self.crls().count() == other.crls().count()
+            && self.crls().all(in_both)
+            && self.crl_signers == other.crl_signers
+    }
+
+    /// Itself without the CRLs of an issuer, by name.
+    pub(super) fn without(&self, issuer: &str) -> Self {
+        let mut rest = Self { by_issuer: HashMap::new(), crl_signers: self.crl_signers.clone(), ..*self };
+        self.crls()
+            .filter(|crl| crl.index.metadata().issuer != issuer)
+            .for_each(|crl| rest.insert(crl.clone()));
+        rest
+    }
+
+    /// Puts a CRL in the place of the one of the same issuer and scope.
     fn insert(&mut self, crl: Crl) {
-        self.by_issuer.entry(crl.index.metadata().issuer_id).or_default().push(crl);
+        let (issuer, scope) = (crl.index.metadata().issuer_id, &crl.index.metadata().scope);
+        let crls = self.by_issuer.entry(issuer).or_default();
+        crls.retain(|other| other.index.metadata().scope != *scope);
+        crls.push(crl);
     }
 
     /// The CRL here that is of the same issuer and scope as `crl`.
@@ -93,24 +137,6 @@ impl Revocations {
         let metadata = crl.index.metadata();
         let crls = self.by_issuer.get(&metadata.issuer_id)?;
         crls.iter().find(|other| other.index.metadata().scope == metadata.scope)
-    }
-
-    /// Hands `crl` back if it may be taken beside those that are here already, in place of what `last` has.
-    fn refuse_older(&self, crl: Crl, last: Option<&Self>) -> Result<Crl, Invalid> {
-        if let Some(other) = self.like(&crl) {
-            let (one, other) = (other.path.display(), crl.path.display());
-            let problem = format!("{one} and {other} are both for {}", crl.index.metadata().issuer);
-            return Err(Invalid::new(KEY, problem, "list one index for each issuer, or for each partition"));
-        }
-        // Whatever file it was in: files can be exchanged.
-        if let Some(before) = last.and_then(|last| last.like(&crl)) {
-            refuse_rollback(&crl.index, &before.index).map_err(|problem| {
-                let hint =
-                    "publish a CRL with a higher number; to go back on purpose, restart with the older index";
-                Invalid::new(KEY, format!("{}: {problem}", crl.path.display()), hint)
-            })?;
-        }
-        Ok(crl)
     }
 
     /// Looks up each certificate of a path, whose DER is in `chain`. Answers until when the CRLs that were asked count; `None` if none was.
@@ -199,6 +225,7 @@ impl Revocations {
             Some(until) if covered.is_all() => Ok(until),
             // RFC 5280 §6.3.3: as long as a reason is in no CRL, the status is undetermined.
             Some(_) => Err(Refusal::CrlNotCovering { serial: serial(), why: Gap::Reasons(covered) }),
+            None if !any && self.ladder.allow_missing => Ok(EVER),
             None if !any => Err(Refusal::CrlMissing { serial: serial() }),
             None => Err(Refusal::CrlNotCovering { serial: serial(), why: gap }),
         }
@@ -242,6 +269,7 @@ impl Revocations {
                     .map_or_else(|| "unspecified".to_owned(), |reason| reason.to_string()),
                 date: rfc3339(revocation.date.unix_timestamp()),
             }),
+            Err(_) if self.ladder.allow_unreadable => Ok(deadline),
             Err(error) => Err(Refusal::CrlUnreadable {
                 issuer: crl.index.metadata().issuer.clone(),
                 detail: error.to_string(),
@@ -249,9 +277,28 @@ impl Revocations {
         }
     }
 
+    /// Until when a CRL counts, inclusive.
     fn deadline(&self, crl: &Crl) -> UnixTime {
+        if self.ladder.allow_stale {
+            return EVER;
+        }
         let next_update = u64::try_from(crl.next_update).unwrap_or(0);
-        UnixTime::since_unix_epoch(Duration::from_secs(next_update).saturating_add(self.grace))
+        UnixTime::since_unix_epoch(Duration::from_secs(next_update).saturating_add(self.ladder.grace))
+    }
+
+    /// On which step of the ladder a CRL is at `now`.
+    pub fn freshness(&self, crl: &Crl, now: UnixTime) -> Freshness {
+        let (due, now) = (crl.next_update, seconds(now));
+        let after = |time: Duration| i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
+        if now > due.saturating_add(after(self.ladder.grace)) {
+            Freshness::Stale
+        } else if now > due {
+            Freshness::Grace
+        } else if now >= due.saturating_sub(after(self.ladder.warn)) && !self.ladder.warn.is_zero() {
+            Freshness::Warn
+        } else {
+            Freshness::Fresh
+        }
     }
 
     /// Whether `refusal` is only to be reported. What is not about CRLs never is.
@@ -266,58 +313,8 @@ impl Revocations {
 
     /// The CRLs that are past nextUpdate and grace at `now`.
     pub fn stale(&self, now: UnixTime) -> impl Iterator<Item = &Crl> {
-        self.crls().filter(move |crl| now > self.deadline(crl))
+        self.crls().filter(move |crl| self.freshness(crl, now) == Freshness::Stale)
     }
-}
-
-/// The keys of which one must have signed an index; `None` if no signature is asked for.
-fn signers(files: &[PathBuf]) -> Result<Option<Vec<PublicKey>>, Invalid> {
-    let mut keys = Vec::new();
-    for path in files {
-        let unusable = |problem: String, hint: &str| {
-            Invalid::new(SIGNERS, format!("{}: {problem}", path.display()), hint)
-        };
-        let content = std::fs::read(path).map_err(|error| {
-            let hint = "check the name (relative to the configuration file) and the permissions";
-            unusable(format!("cannot be read: {error}"), hint)
-        })?;
-        let found = PublicKey::from_file_content(&content);
-        keys.extend(found.map_err(|error| unusable(error.to_string(), error.hint()))?);
-    }
-    Ok(if files.is_empty() { None } else { Some(keys) })
-}
-
-fn open(path: &Path, signers: Option<&[PublicKey]>) -> Result<Crl, Invalid> {
-    let unusable =
-        |problem: &dyn fmt::Display, hint| Invalid::new(KEY, format!("{}: {problem}", path.display()), hint);
-    let opened = match signers {
-        Some(keys) => Index::open_signed(path, keys),
-        None => Index::open(path),
-    };
-    let index = opened
-        .and_then(|index| index.check_crl().map(|()| index))
-        .map_err(|error| unusable(&error.fault, error.fault.hint()))?;
-    let next_update = index.metadata().next_update.map(OffsetDateTime::unix_timestamp).ok_or_else(|| {
-        let hint = "let the CA issue CRLs with one, as RFC 5280 §5.1.2.5 requires";
-        unusable(&"the CRL has no nextUpdate", hint)
-    })?;
-    Ok(Crl { path: path.to_owned(), index: Arc::new(index), next_update })
-}
-
-/// A CRL never goes backwards.
-fn refuse_rollback(new: &Index, old: &Index) -> Result<(), String> {
-    let (new, old) = (new.metadata(), old.metadata());
-    let number = |number: &Option<_>| number.as_ref().map_or_else(|| "none".to_owned(), ToString::to_string);
-    if new.is_older_than(old) {
-        return Err(format!(
-            "rollback: CRL number {} of {} is older than {} of {}, which stays in force",
-            number(&new.crl_number),
-            rfc3339(new.this_update.unix_timestamp()),
-            number(&old.crl_number),
-            rfc3339(old.this_update.unix_timestamp()),
-        ));
-    }
-    Ok(())
 }
 
 /// The age of `crl` in seconds: how long ago its thisUpdate was.

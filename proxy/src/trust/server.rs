@@ -12,11 +12,12 @@ use super::pem::key_pair;
 use super::ticket_keys::TicketKeys;
 use super::{Revocations, Tickets, TrustBundle};
 use crate::clock::Clock;
-use crate::config::{File, Invalid, Server};
+use crate::config::{Invalid, Server, Source};
 use crate::handshake::server_config;
+use crate::sources::{Mark, Sources};
 
 /// Who one server is, and whom it believes.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct ServerTrust {
     /// Its own certificates, leaf first, and their key.
     pub certificate: Arc<CertifiedKey>,
@@ -26,28 +27,38 @@ pub struct ServerTrust {
     pub anonymous: bool,
     /// What its handshakes are done with.
     pub tls: Arc<ServerConfig>,
+    /// What the certificate was made of.
+    marks: [Mark; 2],
+    revocations: Arc<Revocations>,
+    ticket_keys: Option<Arc<TicketKeys>>,
 }
 
 impl ServerTrust {
-    /// Reads the files of `server`. A part that cannot be used is reported, and taken from `last` if there is one.
+    /// Reads what `server` names. A part that cannot be used is reported, and taken from `last` if there is one.
     pub(super) fn read(
         server: &Server,
+        sources: &Sources,
         last: Option<&Self>,
         revocations: &Arc<Revocations>,
         tickets: Option<(&Arc<TicketKeys>, Duration)>,
         clock: &Clock,
         problems: &mut Vec<Invalid>,
     ) -> Option<Self> {
-        let pair = key_pair(&server.certificate, &server.private_key);
-        let certificate = match pair.and_then(|pair| fits(server, &pair).map(|()| pair)) {
-            Ok(certificate) => Some(Arc::new(certificate)),
+        let pair = key_pair(&server.certificate, &server.private_key, sources);
+        let pair = match pair.and_then(|(pair, marks)| fits(server, &pair).map(|()| (pair, marks))) {
+            // The same content stays the same object.
+            Ok((pair, marks)) => match last.filter(|last| last.marks == marks) {
+                Some(last) => Some((last.certificate.clone(), marks)),
+                None => Some((Arc::new(pair), marks)),
+            },
             Err(problem) => {
                 problems.push(problem);
-                last.map(|last| last.certificate.clone())
+                last.map(|last| (last.certificate.clone(), last.marks))
             }
         };
         let last_bundle = last.and_then(|last| last.bundle.clone());
-        let bundle = match server.client_auth.trust_bundle().map(TrustBundle::load) {
+        let bundle = match server.client_auth.trust_bundle().map(|bundle| TrustBundle::load(bundle, sources))
+        {
             None => None,
             // The same anchors stay the same object: open connections see from that that their path still stands.
             Some(Ok(bundle)) => {
@@ -59,9 +70,15 @@ impl ServerTrust {
                 Some(last_bundle?)
             }
         };
-        let certificate = certificate?;
+        let (certificate, marks) = pair?;
+        if let Some(last) =
+            last.filter(|last| last.is_of(&certificate, bundle.as_ref(), revocations, tickets))
+        {
+            return Some(last.clone());
+        }
         let anonymous = server.client_auth.allows_anonymous();
         let verified = bundle.as_ref().map(|bundle| (bundle, anonymous));
+        let ticket_keys = tickets.map(|(keys, _)| keys.clone());
         let tickets = tickets.map(|(keys, lifetime)| Tickets {
             keys: keys.clone(),
             server: server.label.clone(),
@@ -75,7 +92,32 @@ impl ServerTrust {
         let tls = tls.map_err(|error| {
             problems.push(Invalid::new(&server.certificate.key, error.to_string(), "report this as a bug"));
         });
-        Some(Self { certificate, bundle, anonymous, tls: Arc::new(tls.ok()?) })
+        let (tls, revocations) = (Arc::new(tls.ok()?), revocations.clone());
+        Some(Self { certificate, bundle, anonymous, tls, marks, revocations, ticket_keys })
+    }
+
+    /// Whether it is made of these, so that there is nothing new about it.
+    pub(super) fn is_of(
+        &self,
+        certificate: &Arc<CertifiedKey>,
+        bundle: Option<&Arc<TrustBundle>>,
+        revocations: &Arc<Revocations>,
+        tickets: Option<(&Arc<TicketKeys>, Duration)>,
+    ) -> bool {
+        let same_tickets = match (&self.ticket_keys, tickets) {
+            (Some(one), Some((other, _))) => Arc::ptr_eq(one, other),
+            (None, None) => true,
+            (Some(_), None) | (None, Some(_)) => false,
+        };
+        let same_bundle = match (&self.bundle, bundle) {
+            (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+            (None, None) => true,
+            (Some(_), None) | (None, Some(_)) => false,
+        };
+        same_bundle
+            && same_tickets
+            && Arc::ptr_eq(&self.certificate, certificate)
+            && Arc::ptr_eq(&self.revocations, revocations)
     }
 
     /// Whether its certificate is for `name`.
@@ -89,9 +131,9 @@ fn fits(server: &Server, pair: &CertifiedKey) -> Result<(), Invalid> {
     match server.names.iter().find(|name| !is_for(&pair.cert, &name.example())) {
         None => Ok(()),
         Some(name) => {
-            let File { key, path } = &server.certificate;
+            let Source { key, place } = &server.certificate;
             let hint = "give the certificate for that name, or take the name out of the list";
-            Err(Invalid::new(key, format!("{}: is not for {name}", path.display()), hint))
+            Err(Invalid::new(key, format!("{place}: is not for {name}"), hint))
         }
     }
 }

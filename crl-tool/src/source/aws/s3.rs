@@ -18,6 +18,8 @@ pub(super) const ABSENT: &str = "NoSuchKey";
 
 /// What a HEAD request, whose answer has no body, is told of an object that is not there.
 const ABSENT_HEAD: &str = "NotFound";
+/// The HTTP status for what is still as it was.
+const NOT_MODIFIED: u16 = 304;
 
 /// Asks for an object; it is read as it comes.
 pub(in super::super) fn open(bucket: &str, key: &str, terms: &Terms) -> Result<Download, DownloadFault> {
@@ -47,24 +49,45 @@ pub(super) struct Head {
     pub(super) metadata: HashMap<String, String>,
 }
 
+/// A client for the S3 of a session.
+pub(super) fn client(session: &Session, terms: &Terms) -> Client {
+    let config = aws_sdk_s3::config::Builder::from(&session.config);
+    Client::from_conf(config.force_path_style(terms.s3_path_style).build())
+}
+
 impl<'a> Bucket<'a> {
     pub(super) fn of(name: &'a str, terms: &Terms) -> Result<Bucket<'a>, DownloadFault> {
-        let session = Arc::new(Session::start(terms, None)?);
-        let config =
-            aws_sdk_s3::config::Builder::from(&session.config).force_path_style(terms.s3_path_style).build();
-        Ok(Bucket { name, client: Client::from_conf(config), session, max_bytes: terms.max_bytes })
+        let session = Session::start(terms, None)?;
+        Ok(Bucket::on(name, client(&session, terms), session, terms))
+    }
+
+    /// With a client that there is already.
+    pub(super) fn on(name: &'a str, client: Client, session: Session, terms: &Terms) -> Bucket<'a> {
+        Bucket { name, client, session: Arc::new(session), max_bytes: terms.max_bytes }
     }
 
     /// Asks for an object.
     pub(super) fn get(&self, key: &str) -> Result<Object, DownloadFault> {
-        let call = self.client.get_object().bucket(self.name).key(key).send();
-        let object = self.session.wait(call)?.map_err(|error| fault(&error))?;
+        let object = self.get_unless(key, None)?;
+        object.ok_or_else(|| DownloadFault::AwsCall("nothing has changed, and nobody asked".to_owned()))
+    }
+
+    /// Asks for an object, which is not sent if its ETag is `known`.
+    pub(super) fn get_unless(&self, key: &str, known: Option<&str>) -> Result<Option<Object>, DownloadFault> {
+        let call = self.client.get_object().bucket(self.name).key(key);
+        let object = self.session.wait(call.set_if_none_match(known.map(str::to_owned)).send())?;
+        let object = match object {
+            Err(error) if error.raw_response().is_some_and(|it| it.status().as_u16() == NOT_MODIFIED) => {
+                return Ok(None);
+            }
+            object => object.map_err(|error| fault(&error))?,
+        };
         let announced = object.content_length.and_then(|length| u64::try_from(length).ok());
         let body = Body { session: self.session.clone(), stream: object.body, chunk: Bytes::new() };
         let body = Counted::new(body, announced, self.max_bytes)?;
         let modified = object.last_modified.map(|at| OffsetDateTime::from_unix_timestamp(at.secs()));
         let modified = modified.and_then(Result::ok);
-        Ok(Object { etag: object.e_tag.unwrap_or_default(), modified, body })
+        Ok(Some(Object { etag: object.e_tag.unwrap_or_default(), modified, body }))
     }
 
     /// Asks what an object is; `None`: there is none.
@@ -78,6 +101,21 @@ impl<'a> Bucket<'a> {
             Err(DownloadFault::Aws { code, .. }) if code == ABSENT_HEAD => Ok(None),
             Err(fault) => Err(fault),
         }
+    }
+
+    /// The keys that start with `prefix`, at most `most` of them.
+    pub(super) fn list(&self, prefix: &str, most: usize) -> Result<Vec<String>, DownloadFault> {
+        let call = self.client.list_objects_v2().bucket(self.name).prefix(prefix);
+        let mut pages = call.into_paginator().send();
+        let mut keys = Vec::new();
+        while let Some(page) = self.session.wait(pages.next())? {
+            let page = page.map_err(|error| fault(&error))?;
+            keys.extend(page.contents.unwrap_or_default().into_iter().filter_map(|object| object.key));
+            if keys.len() > most {
+                return Err(DownloadFault::TooMany { limit: most });
+            }
+        }
+        Ok(keys)
     }
 
     /// Puts a file in the place of the object with this ETag, or of none.

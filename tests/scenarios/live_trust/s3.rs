@@ -1,0 +1,111 @@
+//! CRLs in S3: an upload reaches every connection, and a restart needs no S3.
+
+use postern_tests::pki::Pki;
+use postern_tests::postern::Postern;
+use postern_tests::raw_tls::Version;
+use postern_tests::s3::S3;
+use postern_tests::stage::Stage;
+use postern_tests::upstream::Upstream;
+use postern_tests::wait::until;
+use postern_tests::{Failure, Outcome, files};
+
+use super::{config, in_s3, start, tell, trust, until_status, with_crl_at};
+
+/// Files that the process has open in `directory`, removed ones included.
+fn open_in(postern: &Postern, directory: &std::path::Path) -> Result<usize, Failure> {
+    let mut count = 0;
+    for entry in std::fs::read_dir(format!("/proc/{}/fd", postern.process().id()))? {
+        let target = std::fs::read_link(entry?.path()).unwrap_or_default();
+        count += usize::from(target.starts_with(directory));
+    }
+    Ok(count)
+}
+
+#[test]
+fn an_upload_reaches_new_and_open_connections_and_a_restart_needs_no_s3() -> Outcome {
+    let (pki, s3) = (Pki::make()?, S3::start()?);
+    let upstream = Upstream::start(&pki)?;
+    let copies = files::temporary_directory()?;
+    pki.issue("good2", |_| {})?;
+    s3.put("ca/intermediate.crlx", &files::read(&pki.path("crl/intermediate.crlx"))?)?;
+    let config = with_crl_at(config(&pki, &upstream), &pki, &in_s3("ca/intermediate.crlx"))
+        .text("sources.directory", copies.path().display());
+    let stage = Stage { postern: start(&config, s3.environment())?, upstream, pki };
+    let (mut stays, mut idle) =
+        (stage.connect("good", Version::Tls13)?, stage.connect("good2", Version::Tls13)?);
+    assert_eq!(stays.get("/")?.status, 200);
+    assert_eq!(idle.get("/")?.status, 200);
+    assert_eq!(open_in(&stage.postern, copies.path())?, 1, "the index of the intermediate CA");
+    let generation = stage.postern.metrics()?.value("postern_trust_generation", &[])?;
+    let looks = [("result", "unchanged")];
+    let before = stage.postern.metrics()?.sum("postern_source_looks_total", &looks);
+    stage.postern.metric_reaches("postern_source_looks_total", &looks, before + 20.0)?;
+    let metrics = stage.postern.metrics()?;
+    assert_eq!(
+        metrics.value("postern_trust_generation", &[])?,
+        generation,
+        "what stays the same is not read again"
+    );
+
+    stage.pki.revoke("good2")?;
+    s3.put("ca/intermediate.crlx", &files::read(&stage.pki.path("crl/intermediate.crlx"))?)?;
+    until_status(&stage, "good2", 0)?;
+    assert!(idle.until_closed()?.is_empty(), "without a request");
+    assert_eq!(stays.get("/")?.status, 200, "everybody else's go on");
+    stage.postern.said(&["CRL in force", "intermediate.crlx", "published"])?;
+    let latency = |step| stage.postern.metrics()?.value("postern_crl_latency_seconds", &[("step", step)]);
+    assert!(latency("published_to_fetched")? < 5.0);
+    assert!(latency("fetched_to_in_force")? < 5.0);
+    until("the last connection to be counted", || Ok(latency("in_force_to_last_closed").ok()))?;
+    until("the old index to be closed, with connections open that began under it", || {
+        Ok((open_in(&stage.postern, copies.path())? == 1).then_some(()))
+    })?;
+
+    let (environment, nothing) = (s3.environment(), files::temporary_directory()?);
+    drop(s3);
+    let Stage { postern, upstream, pki } = stage;
+    drop(postern);
+    let stage = Stage { postern: start(&config, environment.clone())?, upstream, pki };
+    assert_eq!(stage.curl("good", "/").call()?.status, 200, "the copy is in force");
+    assert_eq!(stage.curl("good2", "/").call()?.status, 0);
+    stage.postern.said(&["kept the last good", "ca/intermediate.crlx"])?;
+    assert_eq!(stage.postern.look("/readyz")?.status, 200);
+
+    let empty = config.text("sources.directory", nothing.path().display());
+    let refused = start(&empty, environment).err().map(|failure| failure.to_string()).unwrap_or_default();
+    assert!(refused.contains("revocation.crls: s3://crls/ca/intermediate.crlx: "), "{refused}");
+    Ok(())
+}
+
+#[test]
+fn bare_crls_and_prefixes_are_proved_and_indexed() -> Outcome {
+    let (pki, s3) = (Pki::make()?, S3::start()?);
+    let upstream = Upstream::start(&pki)?;
+    let read = |file: &str| files::read(&pki.path(file));
+    // As AWS Private CA and a publisher leave them there: the index counts, not what lies beside it.
+    s3.put("crl/intermediate.crl", b"what the index was made of")?;
+    s3.put("crl/intermediate.crl.crlx", &read("crl/intermediate.crlx")?)?;
+    s3.put("crl/intermediate.crl.json", b"{}")?;
+    s3.put("crl/acm-pca-permission-test-key", b"")?;
+    s3.put("crl/root.crl", &read("crl/root.crl")?)?;
+    let config = config(&pki, &upstream).raw("revocation.crls", format!("[{:?}]", in_s3("crl/")));
+    let stage = Stage { postern: start(&config, s3.environment())?, upstream, pki };
+    assert_eq!(stage.curl("good", "/").call()?.status, 200);
+    assert_eq!(stage.curl("revoked", "/").call()?.status, 0);
+    let sources: Vec<_> = trust(&stage.postern)?["crls"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|crl| crl["source"].as_str().unwrap_or_default().to_owned())
+        .collect();
+    assert_eq!(sources.len(), 2, "{sources:?}");
+    assert!(sources.contains(&in_s3("crl/root.crl")), "{sources:?}");
+
+    // An unsigned index of somebody else's is not believed, whatever it says.
+    let other = Pki::make()?;
+    s3.put("crl/other.crlx", &files::read(&other.path("crl/intermediate.crlx"))?)?;
+    stage.postern.said(&["kept the last good", "crl/other.crlx"])?;
+    assert_eq!(stage.curl("good", "/").call()?.status, 200);
+    assert!(tell(&stage.postern, "/trust/clear", "{}")?.contains("say whose"));
+    Ok(())
+}
