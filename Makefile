@@ -31,9 +31,10 @@ test: tools test-tools test-aws ## prove everything: format, lints, documentatio
 		set -x; cargo test $(EVERYTHING); \
 	fi
 
-bench: ## measure the CPU time of the proxy: handshakes, requests, a big CRL, big bodies and slow ones
+bench: test-tools ## measure the CPU time of the proxy, beside nginx and haproxy: handshakes, requests, big CRLs and bodies
 	cargo build --workspace --bins --release --locked
 	$(TARGET)/release/bench run --json $(TARGET)/bench-run.json
+	$(TARGET)/release/bench peers --json $(TARGET)/bench-peers.json
 	$(TARGET)/release/bench crl-cost --json $(TARGET)/bench-crl-cost.json
 	$(TARGET)/release/bench bulk --json $(TARGET)/bench-bulk.json
 	$(TARGET)/release/bench slow-body --json $(TARGET)/bench-slow-body.json

@@ -1,5 +1,7 @@
 //! The processes that are measured, each on its core.
 
+use std::net::SocketAddr;
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -17,7 +19,7 @@ pub(crate) const PROXY_CORE: &str = "0";
 /// For what is not measured in CPU time.
 pub(crate) const EVERY_CORE: &str = "0,1";
 /// Everybody else's.
-const OTHER_CORE: &str = "1";
+pub(crate) const OTHER_CORE: &str = "1";
 
 /// Done before each measurement, to fill pools and caches.
 const WARM_UP_OPERATIONS: u32 = 200;
@@ -48,32 +50,61 @@ impl Arena {
         upstream: &Upstream,
         change: impl FnOnce(Config) -> Config,
     ) -> Result<Self, Failure> {
-        let config = change(Config::new(pki, upstream.address()).raw("listen.workers", 1));
+        Self::set_before(pki, upstream.address(), change)
+    }
+
+    /// In front of an upstream of any make.
+    pub(crate) fn set_before(
+        pki: &Pki,
+        upstream: SocketAddr,
+        change: impl FnOnce(Config) -> Config,
+    ) -> Result<Self, Failure> {
+        let config = change(Config::new(pki, upstream).raw("listen.workers", 1));
         let start = Instant::now();
         // The access log is written, but nobody reads it here.
-        let postern =
-            Postern::start_as(&config, &mut pinned("postern", PROXY_CORE)?, Process::spawn_unheard)?;
+        let postern = Postern::start_as(
+            &config,
+            &mut pinned(&binary::path("postern")?, PROXY_CORE),
+            Process::spawn_unheard,
+        )?;
         Ok(Self { postern, start: start.elapsed() })
     }
 
-    pub(crate) fn measure(&self, runtime: &Runtime, load: &Load<'_>) -> Result<Sample, Failure> {
-        let (pid, address) = (self.postern.process().id(), self.postern.address());
-        runtime.block_on(async {
-            let warm_up = Load { operations: WARM_UP_OPERATIONS.min(load.operations), ..*load };
-            warm_up.run(address).await?;
-            tokio::time::sleep(SETTLING).await;
-            let before = proc::cpu_time(pid)?;
-            let tally = load.run(address).await?;
-            tokio::time::sleep(SETTLING).await;
-            let cpu = proc::cpu_time(pid)?.saturating_sub(before) / load.operations.max(1);
-            Ok(Sample { tally, cpu })
-        })
+    /// It, to be measured.
+    pub(crate) fn subject(&self) -> Subject {
+        Subject { pid: self.postern.process().id(), address: self.postern.address() }
     }
+
+    pub(crate) fn measure(&self, runtime: &Runtime, load: &Load<'_>) -> Result<Sample, Failure> {
+        measure(runtime, self.subject(), load)
+    }
+}
+
+/// A proxy of any make.
+#[derive(Clone, Copy)]
+pub(crate) struct Subject {
+    pub(crate) pid: u32,
+    pub(crate) address: SocketAddr,
+}
+
+/// What `load` costs `subject`.
+pub(crate) fn measure(runtime: &Runtime, subject: Subject, load: &Load<'_>) -> Result<Sample, Failure> {
+    let Subject { pid, address } = subject;
+    runtime.block_on(async {
+        let warm_up = Load { operations: WARM_UP_OPERATIONS.min(load.operations), ..*load };
+        warm_up.run(address).await?;
+        tokio::time::sleep(SETTLING).await;
+        let before = proc::cpu_time(pid)?;
+        let tally = load.run(address).await?;
+        tokio::time::sleep(SETTLING).await;
+        let cpu = proc::cpu_time(pid)?.saturating_sub(before) / load.operations.max(1);
+        Ok(Sample { tally, cpu })
+    })
 }
 
 /// A private API on the load's core.
 pub(crate) fn upstream(pki: &Pki) -> Result<Upstream, Failure> {
-    Upstream::start_as(pki, &mut pinned("private-api", OTHER_CORE)?)
+    Upstream::start_as(pki, &mut pinned(&binary::path("private-api")?, OTHER_CORE))
 }
 
 /// Leaves [`PROXY_CORE`] to the proxy.
@@ -85,14 +116,13 @@ pub(crate) fn stay_off_the_proxys_core() -> Result<(), Failure> {
     Ok(())
 }
 
-pub(crate) fn pinned(name: &'static str, core: &str) -> Result<Command, Failure> {
-    let path = binary::path(name)?;
+pub(crate) fn pinned(program: &Path, core: &str) -> Command {
     if cores() == 1 {
-        return Ok(Command::new(path));
+        return Command::new(program);
     }
     let mut command = Command::new("taskset");
-    command.args(["-c", core]).arg(path);
-    Ok(command)
+    command.args(["-c", core]).arg(program);
+    command
 }
 
 /// Cores of the machine, wherever this process may run.

@@ -18,7 +18,7 @@ use postern_tests::pki::Pki;
 use postern_tests::postern::{Config, Postern};
 use postern_tests::process::Process;
 use postern_tests::raw_tls::{Version, client_config, server_name};
-use postern_tests::{Failure, proc};
+use postern_tests::{Failure, binary, proc};
 use serde::Serialize;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -88,7 +88,11 @@ pub(crate) fn run(runtime: &Runtime, crowd: &Crowd) -> Result<(), Failure> {
         .raw("listen.workers", 1)
         .raw("limits.max_connections", idle + SPARE_DESCRIPTORS)
         .raw("limits.idle_timeout_ms", 600_000);
-    let postern = Postern::start_as(&config, &mut pinned("postern", PROXY_CORE)?, Process::spawn_unheard)?;
+    let postern = Postern::start_as(
+        &config,
+        &mut pinned(&binary::path("postern")?, PROXY_CORE),
+        Process::spawn_unheard,
+    )?;
     let pid = postern.process().id();
     let tls = TlsConnector::from(Arc::new(client_config(&pki, "good", Version::Tls13, b"http/1.1")?));
     let client = Client { address: postern.address(), tls };

@@ -16,11 +16,11 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use postern_tests::Failure;
 use postern_tests::pki::Pki;
 use postern_tests::postern::{Config, Postern};
 use postern_tests::process::Process;
 use postern_tests::raw_tls::{Version, client_config, server_name};
+use postern_tests::{Failure, binary};
 use serde::Serialize;
 use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
@@ -89,7 +89,8 @@ pub(crate) fn run(runtime: &Runtime, effort: &Rounds) -> Result<(), Failure> {
         // Some new connections come after the signal, as a load balancer sends them.
         let config =
             Config::new(&pki, upstream.address()).raw("listen.workers", 2).raw("drain.accept_ms", 50);
-        let postern = Postern::start_as(&config, &mut pinned("postern", EVERY_CORE)?, Process::spawn)?;
+        let postern =
+            Postern::start_as(&config, &mut pinned(&binary::path("postern")?, EVERY_CORE), Process::spawn)?;
         total.add(runtime, &pki, postern, round)?;
     }
     let drains = Spread::of(total.drains.iter().map(|drain| drain.as_secs_f64() * 1e3));

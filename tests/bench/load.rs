@@ -13,15 +13,18 @@ use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use postern_tests::Failure;
 use postern_tests::pki::Pki;
-use postern_tests::raw_tls::{Version, client_config, resuming_config, server_name};
+use postern_tests::raw_tls::{Version, client_config_of, server_name};
 use rustls::HandshakeKind;
+use rustls::client::Resumption;
+use rustls::crypto::CryptoProvider;
+use rustls::crypto::aws_lc_rs::{cipher_suite, default_provider, kx_group};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 /// Of each response.
-const BODY_BYTES: u16 = 1024;
+pub(crate) const BODY_BYTES: u16 = 1024;
 /// Requests at a time on one HTTP/2 connection.
 const STREAMS: u32 = 16;
 
@@ -82,14 +85,13 @@ impl Load<'_> {
     /// Runs it to the end.
     pub(crate) async fn run(&self, address: SocketAddr) -> Result<Tally, Failure> {
         let alpn: &[u8] = if self.mode == Mode::Http2 { b"h2" } else { b"http/1.1" };
-        let config = if self.mode == Mode::Resumed {
-            resuming_config(self.pki, "good", Version::Tls13)?
-        } else {
-            Arc::new(client_config(self.pki, "good", Version::Tls13, alpn)?)
-        };
-        let body = (0..=u8::MAX).cycle().take(BODY_BYTES.into()).collect();
+        let mut config = client_config_of(plain_provider(), self.pki, "good", Version::Tls13, alpn)?;
+        if self.mode == Mode::Resumed {
+            config.resumption = Resumption::in_memory_sessions(8);
+        }
+        let body = Bytes::from(body());
         let left = AtomicU32::new(self.operations);
-        let client = Arc::new(Client { address, tls: TlsConnector::from(config), left, body });
+        let client = Arc::new(Client { address, tls: TlsConnector::from(Arc::new(config)), left, body });
         let start = Instant::now();
         let mut clients = JoinSet::new();
         for _ in 0..self.connections.unwrap_or(self.mode.connections()) {
@@ -216,6 +218,20 @@ impl Client {
         }
         Ok(())
     }
+}
+
+/// One suite and one group, which every make of proxy knows: all of them do the same arithmetic.
+fn plain_provider() -> CryptoProvider {
+    CryptoProvider {
+        cipher_suites: vec![cipher_suite::TLS13_AES_128_GCM_SHA256],
+        kx_groups: vec![kx_group::X25519],
+        ..default_provider()
+    }
+}
+
+/// The body of each response.
+pub(crate) fn body() -> Vec<u8> {
+    (0..=u8::MAX).cycle().take(BODY_BYTES.into()).collect()
 }
 
 fn http1_request() -> Result<Request<Empty<Bytes>>, http::Error> {

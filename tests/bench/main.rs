@@ -10,8 +10,10 @@ mod crl_cost;
 mod crowd;
 mod drain_soak;
 mod load;
+mod peers;
 mod relay;
 mod report;
+mod rival;
 mod run;
 
 use std::path::PathBuf;
@@ -22,7 +24,7 @@ use postern_tests::Outcome;
 
 use crate::load::Mode;
 
-/// Measures the CPU time that postern takes for an operation. Every response is checked.
+/// Measures the CPU time that postern, and other proxies beside it, take for an operation. Every response is checked.
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {
@@ -34,6 +36,14 @@ struct Arguments {
 enum Command {
     /// Full and resumed handshakes, keep-alive HTTP/1.1 requests and HTTP/2 requests
     Run {
+        /// What to measure; repeat for more. All of them by default
+        #[arg(long = "mode", value_enum)]
+        modes: Vec<Mode>,
+        #[command(flatten)]
+        effort: Effort,
+    },
+    /// The same of postern, nginx and haproxy, in turns, with the same upstream: as a ratio
+    Peers {
         /// What to measure; repeat for more. All of them by default
         #[arg(long = "mode", value_enum)]
         modes: Vec<Mode>,
@@ -128,6 +138,7 @@ fn measure(arguments: Arguments) -> Outcome {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     match arguments.command {
         Command::Run { modes, effort } => run::run(&runtime, &modes, &effort),
+        Command::Peers { modes, effort } => peers::run(&runtime, &modes, &effort),
         Command::Crowd(crowd) => crowd::run(&runtime, &crowd),
         Command::DrainSoak(effort) => drain_soak::run(&runtime, &effort),
         Command::CrlCost { mode, small, big, effort } => crl_cost::run(&runtime, mode, [small, big], &effort),

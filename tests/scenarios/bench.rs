@@ -19,6 +19,24 @@ fn every_operation_is_answered_and_counted() -> Outcome {
 }
 
 #[test]
+fn other_proxies_do_the_same_work_beside_it() -> Outcome {
+    let figures = bench(&["peers", "--rounds", "2", "--operations", "50"])?;
+    let kinds = figures.as_array().cloned().unwrap_or_default();
+    assert_eq!(kinds.len(), 3, "{figures}");
+    for kind in kinds {
+        let rows = kind["rows"].as_array().cloned().unwrap_or_default();
+        let names: Vec<_> = rows.iter().filter_map(|row| row["name"].as_str()).collect();
+        assert_eq!(names, ["postern", "nginx", "haproxy", "nginx bare", "haproxy bare"], "{kind:#}");
+        assert!(
+            rows.iter().all(|row| row["errors"] == 0 && row["operations"].as_u64() > Some(0)),
+            "{kind:#}"
+        );
+        assert_eq!(kind["ratios"].as_array().map(Vec::len), Some(4), "{kind:#}");
+    }
+    Ok(())
+}
+
+#[test]
 fn the_cost_of_a_big_crl_is_a_ratio() -> Outcome {
     for mode in ["handshake", "resumed"] {
         let figures =

@@ -5,6 +5,8 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 
 use rustls::client::Resumption;
+use rustls::crypto::CryptoProvider;
+use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::{ClientConfig, ClientConnection, HandshakeKind, RootCertStore, StreamOwned};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
@@ -33,6 +35,21 @@ pub fn client_config(
     version: Version,
     alpn: &'static [u8],
 ) -> Result<ClientConfig, Failure> {
+    client_config_of(default_provider(), pki, client, version, alpn)
+}
+
+/// As [`client_config`], with the suites and groups of `provider`.
+///
+/// # Errors
+///
+/// As [`client_config`].
+pub fn client_config_of(
+    provider: CryptoProvider,
+    pki: &Pki,
+    client: &str,
+    version: Version,
+    alpn: &'static [u8],
+) -> Result<ClientConfig, Failure> {
     let version = match version {
         Version::Tls12 => &rustls::version::TLS12,
         Version::Tls13 => &rustls::version::TLS13,
@@ -43,7 +60,8 @@ pub fn client_config(
     let key_path = pki.path(&format!("clients/{client}.key"));
     let key = PrivateKeyDer::from_pem_file(&key_path)
         .map_err(|source| Failure::Pem { path: key_path.clone(), source })?;
-    let mut config = ClientConfig::builder_with_protocol_versions(&[version])
+    let mut config = ClientConfig::builder_with_provider(Arc::new(provider))
+        .with_protocol_versions(&[version])?
         .with_root_certificates(roots)
         .with_client_auth_cert(chain, key)?;
     config.alpn_protocols = vec![alpn.to_vec()];
