@@ -29,22 +29,36 @@ pub struct Line<'a> {
     /// How much an operator should care: `INFO` or `WARN`; of refusals.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub level: Option<&'static str>,
-    /// Of the connection: joins the lines of one connection.
-    pub connection: &'a str,
     /// Of the request: the correlation id that the client got.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request: Option<&'a str>,
-    /// Where the client connected from.
-    pub client: SocketAddr,
-    /// The VPC endpoint that it came through.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub vpce: Option<&'a str>,
     /// Why it was refused: the stable name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<&'static str>,
     /// Why it was refused, or how the response ended early: a sentence.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
+    /// The name of the route that the request took.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub route: Option<&'a str>,
+    /// The request itself.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub http: Option<Http<'a>>,
+    /// Whose it is; written behind everything else.
+    #[serde(skip)]
+    pub who: &'a Who,
+}
+
+/// What all lines of a connection say.
+#[derive(Debug, Clone, Serialize)]
+pub struct Peer<'a> {
+    /// Of the connection: joins its lines.
+    pub connection: &'a str,
+    /// Where the client connected from.
+    pub client: SocketAddr,
+    /// The VPC endpoint that it came through.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vpce: Option<&'a str>,
     /// The client's certificate.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub leaf: Option<&'a LeafSummary>,
@@ -60,13 +74,11 @@ pub struct Line<'a> {
     /// The first name of the server that the connection is on, or `default`; where there are several.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub server: Option<&'a str>,
-    /// The name of the route that the request took.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub route: Option<&'a str>,
-    /// The request itself.
-    #[serde(flatten, skip_serializing_if = "Option::is_none")]
-    pub http: Option<Http<'a>>,
 }
+
+/// A [`Peer`] as its lines end: written once for a connection, however many requests come.
+#[derive(Debug)]
+pub struct Who(Box<[u8]>);
 
 /// What is logged of a request and its response.
 #[derive(Debug, Clone, Serialize)]
@@ -121,11 +133,23 @@ impl AccessLog {
         Ok(Self { queue, writer: Some(writer), format, metrics })
     }
 
+    /// Writes what all lines of a connection end with.
+    pub fn who(&self, peer: &Peer<'_>) -> Who {
+        let mut end = Vec::new();
+        let written = match self.format {
+            LogFormat::Json => serde_json::to_writer(&mut end, peer).is_ok(),
+            LogFormat::Text => text_of(&mut end, peer).is_ok(),
+        };
+        // A vector takes everything, and nothing of it is without a form in JSON.
+        debug_assert!(written, "{peer:?}");
+        Who(end.into())
+    }
+
     /// Writes `line`, soon.
     pub fn write(&self, line: &Line<'_>) {
-        let mut bytes = Vec::with_capacity(512);
+        let mut bytes = Vec::with_capacity(768);
         let formatted = match self.format {
-            LogFormat::Json => serde_json::to_writer(&mut bytes, line).is_ok(),
+            LogFormat::Json => json(&mut bytes, line).is_ok(),
             LogFormat::Text => text(&mut bytes, line).is_ok(),
         };
         bytes.push(b'\n');
@@ -193,6 +217,18 @@ impl Queue {
     }
 }
 
+/// Two objects as one.
+fn json(out: &mut Vec<u8>, line: &Line<'_>) -> serde_json::Result<()> {
+    serde_json::to_writer(&mut *out, line)?;
+    if let Some(end) = line.who.0.strip_prefix(b"{") {
+        // Both have members always.
+        out.pop();
+        out.push(b',');
+        out.extend_from_slice(end);
+    }
+    Ok(())
+}
+
 /// A line for people: time, verdict, what, who, and why not.
 fn text(out: &mut Vec<u8>, line: &Line<'_>) -> std::io::Result<()> {
     write!(out, "{} ", line.time)?;
@@ -204,16 +240,48 @@ fn text(out: &mut Vec<u8>, line: &Line<'_>) -> std::io::Result<()> {
         )?,
         None => write!(out, "{}", line.kind)?,
     }
-    write!(out, " from {}", line.client)?;
-    if let Some(endpoint) = line.vpce {
-        write!(out, " through {endpoint}")?;
-    }
-    if let Some(leaf) = line.leaf {
-        write!(out, " \"{}\" serial {}", leaf.subject, leaf.serial)?;
-    }
+    out.extend_from_slice(&line.who.0);
     match (line.reason, &line.detail) {
         (Some(reason), Some(detail)) => write!(out, " {reason}: {detail}"),
         (None, Some(detail)) => write!(out, " {detail}"),
         (_, None) => Ok(()),
+    }
+}
+
+fn text_of(out: &mut Vec<u8>, peer: &Peer<'_>) -> std::io::Result<()> {
+    write!(out, " from {}", peer.client)?;
+    if let Some(endpoint) = peer.vpce {
+        write!(out, " through {endpoint}")?;
+    }
+    if let Some(leaf) = peer.leaf {
+        write!(out, " \"{}\" serial {}", leaf.subject, leaf.serial)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_and_whose_it_is_are_one_object() {
+        let who = Who(Box::from(&b"{\"connection\":\"c\"}"[..]));
+        let line = Line {
+            time: "now".to_owned(),
+            kind: "request",
+            level: None,
+            request: Some("c-1"),
+            reason: None,
+            detail: Some("a \"quoted\" word}".to_owned()),
+            route: None,
+            http: None,
+            who: &who,
+        };
+        let mut written = Vec::new();
+        json(&mut written, &line).unwrap();
+        assert_eq!(
+            String::from_utf8(written).unwrap(),
+            r#"{"time":"now","kind":"request","request":"c-1","detail":"a \"quoted\" word}","connection":"c"}"#
+        );
     }
 }

@@ -111,18 +111,20 @@ pub async fn serve(mut stream: TcpStream, address: SocketAddr, slot: Slot, worke
     let session =
         Arc::new(Session::new(worker, id, identity, server, (tls, resumed), client, identity_headers));
     drop(trust);
-    let service = {
+    let answer = {
         let session = session.clone();
-        service_fn(move |request| session.clone().answer(request))
+        move |request| session.clone().answer(request)
     };
     let limits = &app.config.limits;
     let stream = Lingering::new(stream);
     if is_http2 {
         let counted = TokioIo::new(Counted::new(stream));
+        // Each stream is a task: in a box the answer is not copied on from hand to hand until it is in one.
+        let service = service_fn(move |request| Box::pin(answer(request)));
         let connection = http2::builder(session.clone(), limits).serve_connection(counted, service);
         session.drive(connection).await;
     } else {
-        let connection = Http1::new(stream, service, session.clone(), &app.config);
+        let connection = Http1::new(stream, service_fn(answer), session.clone(), &app.config);
         session.drive(connection).await;
     }
     drop(slot);

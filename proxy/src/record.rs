@@ -1,5 +1,7 @@
 //! What is written down of a request and of a refused connection: exactly once, when it is over.
 
+use std::cell::RefCell;
+use std::fmt::Write as _;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -11,7 +13,7 @@ use http_body::{Body, Frame, SizeHint};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use crate::access_log::{Http, Line};
+use crate::access_log::{Http, Line, Peer};
 use crate::app::App;
 use crate::connection::Session;
 use crate::forward::{Broken, ResponseBody};
@@ -21,9 +23,25 @@ use crate::proxy_protocol::Origin;
 use crate::refusal::Refusal;
 use crate::routes::Route;
 
-/// Now, for a log line.
+thread_local! {
+    /// The second that was written last, and how: all of a second's lines begin with the same date.
+    static SECOND: RefCell<(i64, String)> = const { RefCell::new((i64::MIN, String::new())) };
+}
+
+/// Now, for a log line: RFC 3339 to the microsecond.
 fn timestamp() -> String {
-    OffsetDateTime::now_utc().format(&Rfc3339).unwrap_or_default()
+    let now = OffsetDateTime::now_utc();
+    SECOND.with_borrow_mut(|(second, text)| {
+        if *second != now.unix_timestamp() {
+            *second = now.unix_timestamp();
+            *text = now.truncate_to_second().format(&Rfc3339).unwrap_or_default();
+        }
+        let mut all = String::with_capacity(text.len() + 8);
+        all.push_str(text.trim_end_matches('Z'));
+        // Writing to a String cannot fail.
+        let _ = write!(all, ".{:06}Z", now.microsecond());
+        all
+    })
 }
 
 /// Writes down that a connection came to nothing.
@@ -58,23 +76,26 @@ fn write_down(
     leaf: Option<&LeafSummary>,
     refusal: &Refusal,
 ) {
-    app.access_log.write(&Line {
-        time: timestamp(),
-        kind,
-        level: Some(refusal.level().as_str()),
+    let peer = Peer {
         connection: id,
-        request: None,
         client: origin.client,
         vpce: origin.vpc_endpoint.as_deref(),
-        reason: Some(refusal.label()),
-        detail: Some(refusal.to_string()),
         leaf,
         spiffe_id: None,
         tls: None,
         resumed: false,
         server: None,
+    };
+    app.access_log.write(&Line {
+        time: timestamp(),
+        kind,
+        level: Some(refusal.level().as_str()),
+        request: None,
+        reason: Some(refusal.label()),
+        detail: Some(refusal.to_string()),
         route: None,
         http: None,
+        who: &app.access_log.who(&peer),
     });
 }
 
@@ -171,17 +192,9 @@ impl Drop for Record {
             time: timestamp(),
             kind: "request",
             level: refusal.map(|refusal| refusal.level().as_str()),
-            connection: &session.id,
             request: Some(&self.id),
-            client: session.identity.origin.client,
-            vpce: session.identity.origin.vpc_endpoint.as_deref(),
             reason: refusal.map(Refusal::label),
             detail: refusal.map(ToString::to_string).or_else(|| self.detail.take()),
-            leaf: session.identity.leaf.as_ref(),
-            spiffe_id: session.identity.spiffe_id.as_deref(),
-            tls: Some(session.tls),
-            resumed: session.resumed,
-            server: session.app().config.server_label(session.server),
             route: self.route.and_then(|number| session.app().routes.get(number)?.name.as_deref()),
             http: Some(Http {
                 protocol: match self.version {
@@ -202,6 +215,7 @@ impl Drop for Record {
                 bytes_in: self.progress.upload.bytes(),
                 bytes_out: self.progress.download.bytes(),
             }),
+            who: session.who(),
         });
         let (answered, limit) = (self.status.is_some(), session.app().config.limits.h2_resets);
         if let Err(refusal) = session.open_requests.end(&self.progress, answered, limit, now) {

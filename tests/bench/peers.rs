@@ -43,8 +43,11 @@ pub(crate) fn run(runtime: &Runtime, modes: &[Mode], effort: &Effort) -> Result<
         [postern.subject(), nginx.subject(), haproxy.subject(), bare_nginx.subject(), bare_haproxy.subject()];
     let mut compared = Vec::new();
     for &mode in modes {
-        let operations =
-            if mode == Mode::Handshake { effort.operations / HANDSHAKES } else { effort.operations };
+        let operations = if matches!(mode, Mode::Handshake | Mode::Resumed) {
+            effort.operations / HANDSHAKES
+        } else {
+            effort.operations
+        };
         let load = Load { pki: &pki, mode, connections: effort.connections, operations: operations.max(1) };
         compared.push(compare(runtime, &subjects, &load, effort.rounds)?);
     }

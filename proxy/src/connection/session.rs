@@ -1,7 +1,7 @@
 //! A connection whose client is known, and the answer to each of its requests.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use http::header::{CONNECTION, HeaderValue};
 use http::{Request, Response, StatusCode, Version};
@@ -10,6 +10,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::Worker;
+use crate::access_log::{Peer, Who};
 use crate::app::App;
 use crate::authorize::Client;
 use crate::forward::{Asker, IdentityHeaderValues, ResponseBody, upgrade};
@@ -38,6 +39,8 @@ pub struct Session {
     pub resumed: bool,
     pub(super) client: Mutex<Client>,
     identity_headers: IdentityHeaderValues,
+    /// What the access log says of all its requests, from the first one on.
+    who: OnceLock<Who>,
     /// Of HTTP/1.1's heads.
     pub guard: Guard,
     /// What the connection becomes after HTTP/1.1.
@@ -78,6 +81,7 @@ impl Session {
             resumed,
             client: Mutex::new(client),
             identity_headers,
+            who: OnceLock::new(),
             guard: Guard::default(),
             tunnel: Mutex::default(),
             requests: AtomicU64::new(0),
@@ -93,6 +97,23 @@ impl Session {
     /// What all connections share.
     pub fn app(&self) -> &App {
         &self.worker.app
+    }
+
+    /// What the access log says of all its requests.
+    pub fn who(&self) -> &Who {
+        self.who.get_or_init(|| {
+            let ClientIdentity { leaf, spiffe_id, origin } = &self.identity;
+            self.app().access_log.who(&Peer {
+                connection: &self.id,
+                client: origin.client,
+                vpce: origin.vpc_endpoint.as_deref(),
+                leaf: leaf.as_ref(),
+                spiffe_id: spiffe_id.as_deref(),
+                tls: Some(self.tls),
+                resumed: self.resumed,
+                server: self.app().config.server_label(self.server),
+            })
+        })
     }
 
     /// Answers one request.

@@ -12,6 +12,9 @@ use crate::refusal::Refusal;
 
 const API_ID: HeaderName = HeaderName::from_static("x-apigw-api-id");
 
+/// About as many header fields as we add.
+const ADDED: usize = 10;
+
 /// How many header fields a refusal names.
 const LARGEST: usize = 3;
 
@@ -43,6 +46,8 @@ pub(super) fn to_upstream(
 ) -> Result<(), Refusal> {
     let settings = &*asker.identity.settings;
     let headers = &mut head.headers;
+    // It grows once.
+    headers.reserve(ADDED);
     let before = Before::of(headers, settings);
     let trailers = headers.get(TE).is_some_and(takes_trailers);
     // What Connection lists goes first, and only then is ours set: `Connection: client-cert` must not remove it.

@@ -98,8 +98,12 @@ pub(super) fn remove_from_trailers(trailers: &mut HeaderMap, settings: &Identity
 /// Removes what is about the upstream's connection with us.
 pub(super) fn remove_hop_by_hop(headers: &mut HeaderMap) {
     remove_listed(headers);
-    for name in &HOP_BY_HOP {
-        headers.remove(name);
+    // To look at each name that is there is cheaper than to look for each that could be.
+    let here = |name: &HeaderName| headers.keys().any(|key| key == name);
+    for (name, here) in HOP_BY_HOP.each_ref().map(|name| (name, here(name))) {
+        if here {
+            headers.remove(name);
+        }
     }
 }
 
@@ -113,7 +117,10 @@ fn remove_listed(headers: &mut HeaderMap) {
         .iter()
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
-        .filter_map(|name| name.trim().parse().ok())
+        .map(str::trim)
+        // What is mostly there, and goes anyway.
+        .filter(|name| !name.eq_ignore_ascii_case("keep-alive"))
+        .filter_map(|name| name.parse().ok())
         .collect();
     for name in listed {
         headers.remove(name);

@@ -83,6 +83,12 @@ impl Shared {
     }
 }
 
+/// A request as the upstream is to see it. In a box: it goes through several hands, and would be copied by each.
+struct Outgoing {
+    head: request::Parts,
+    body: RequestBody,
+}
+
 /// One worker's way to one upstream.
 pub(super) struct Upstream {
     settings: Arc<config::Upstream>,
@@ -136,23 +142,21 @@ impl Upstream {
         upgrade.iter().for_each(|upgrade| upgrade.ask(&mut head.headers));
         head.uri = target;
         head.version = Version::HTTP_11;
-        self.send(head, body, upgrade, progress).await
+        self.send(Box::new(Outgoing { head, body }), upgrade.map(Box::new), progress).await
     }
 
-    /// Sends a request whose head is as the upstream is to see it.
     async fn send(
         &self,
-        head: request::Parts,
-        body: RequestBody,
-        upgrade: Option<Upgrade>,
+        request: Box<Outgoing>,
+        upgrade: Option<Box<Upgrade>>,
         progress: &Arc<Progress>,
     ) -> Result<Response<ResponseBody>, Refusal> {
         let admission = self.breaker.admit()?;
         let Some(limit) = self.settings.total_timeout else {
-            return self.send_admitted(head, body, upgrade, progress, admission, None).await;
+            return self.send_admitted(request, upgrade, progress, admission, None).await;
         };
         let end = Instant::now() + limit;
-        let sent = self.send_admitted(head, body, upgrade, progress, admission, Some((end, limit)));
+        let sent = self.send_admitted(request, upgrade, progress, admission, Some((end, limit)));
         match timeout_at(end, sent).await {
             Ok(answer) => answer,
             Err(_elapsed) => Err(Refusal::UpstreamTimeout { after: limit }),
@@ -161,14 +165,13 @@ impl Upstream {
 
     async fn send_admitted(
         &self,
-        head: request::Parts,
-        body: RequestBody,
-        upgrade: Option<Upgrade>,
+        request: Box<Outgoing>,
+        upgrade: Option<Box<Upgrade>>,
         progress: &Arc<Progress>,
         admission: Admission<'_>,
         end: Option<End>,
     ) -> Result<Response<ResponseBody>, Refusal> {
-        let answer = self.attempts(head, body, progress).await;
+        let answer = self.attempts(request, progress).await;
         match answer {
             Ok((response, lease)) => {
                 let status = response.status();
@@ -178,7 +181,7 @@ impl Upstream {
                     admission.succeeded();
                 }
                 if status == StatusCode::SWITCHING_PROTOCOLS {
-                    return switched(upgrade, response, lease);
+                    return switched(upgrade.map(|upgrade| *upgrade), response, lease);
                 }
                 let (mut head, body) = response.into_parts();
                 // hyper goes on in HTTP/1.0 on such a connection, which cannot carry a body of unknown size.
@@ -198,23 +201,25 @@ impl Upstream {
     /// Sends the request until there is an answer, or a reason not to send it again.
     async fn attempts(
         &self,
-        mut head: request::Parts,
-        mut body: RequestBody,
+        mut request: Box<Outgoing>,
         progress: &Arc<Progress>,
     ) -> Result<(Response<Incoming>, Lease), Refusal> {
         let mut wish = Wish::default();
         let mut repeats = 0;
         let mut stale = 0;
         // Nothing of the body is sent then that could not be sent again.
-        let harmless =
-            self.settings.retry.attempts > 0 && is_idempotent(&head.method) && body.is_end_stream();
+        let harmless = self.settings.retry.attempts > 0
+            && is_idempotent(&request.head.method)
+            && request.body.is_end_stream();
         loop {
             #[cfg(feature = "aws")]
-            signing::sign(&mut head, self.settings.header_limit).await?;
+            signing::sign(&mut request.head, self.settings.header_limit).await?;
             let mut lease = self.pool.acquire(wish).await?;
             // The head is final here, and each attempt has its own.
-            let copy = (harmless && repeats < self.settings.retry.attempts).then(|| head.clone());
+            let copy =
+                (harmless && repeats < self.settings.retry.attempts).then(|| Box::new(request.head.clone()));
             let Some(sender) = lease.sender() else { return Err(closed("before it was used")) };
+            let Outgoing { head, body } = *request;
             let sent = sender.try_send_request(Request::from_parts(head, body));
             let mut failed = match self.answer(sent, progress).await {
                 Ok(Ok(response)) => {
@@ -242,22 +247,20 @@ impl Upstream {
             drop(lease);
             match (unsent, copy) {
                 // It was closed under us before a byte of this request was written: safe to go on, whatever it is.
-                (Some(request), _) if !fresh => {
+                (Some(unsent), _) if !fresh => {
                     stale += 1;
                     wish.fresh = stale >= STALE;
-                    (head, body) = request.into_parts();
+                    *request = again(unsent);
                     if stale <= STALE {
                         continue;
                     }
                     return Err(refusal);
                 }
-                (Some(request), _) if repeats < self.settings.retry.attempts => {
-                    (head, body) = request.into_parts();
-                }
+                (Some(unsent), _) if repeats < self.settings.retry.attempts => *request = again(unsent),
                 (None, Some(copy)) if refusal.is_failed_upstream() => {
                     // Another kept connection may be closed just now, too.
                     wish.fresh = true;
-                    (head, body) = (copy, RequestBody::empty(progress.clone()));
+                    *request = Outgoing { head: *copy, body: RequestBody::empty(progress.clone()) };
                 }
                 (Some(_) | None, _) => return Err(refusal),
             }
@@ -290,6 +293,12 @@ impl Upstream {
             }
         }
     }
+}
+
+/// What comes back unsent is to be sent once more.
+fn again(unsent: Request<RequestBody>) -> Outgoing {
+    let (head, body) = unsent.into_parts();
+    Outgoing { head, body }
 }
 
 fn closed(detail: &str) -> Refusal {
