@@ -48,7 +48,6 @@ test-aws: tools
 	cargo fmt --all --check
 	cargo clippy $(WITH_AWS) --all-targets -- -D warnings
 	cargo build $(WITH_AWS)
-	cargo test $(WITH_AWS) --bin crl-tool
 	@install -D -C $(TARGET)/debug/crl-tool $(TARGET)/aws/crl-tool
 	@install -D -C $(TARGET)/debug/postern $(TARGET)/aws/postern
 	@install -D -C $(TARGET)/debug/certs $(TARGET)/aws/certs

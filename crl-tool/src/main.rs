@@ -1,7 +1,7 @@
 //! The `crl-tool` command line.
 
 mod cli;
-#[cfg(feature = "lambda")]
+#[cfg(any(test, feature = "lambda"))]
 mod lambda;
 mod pipeline;
 

@@ -112,6 +112,8 @@ fn a_pki_is_made_and_used_with_private_ca() -> Outcome {
     assert!(dry.contains("would revoke serial"), "{dry}");
     let revoked = pca(&revoke, &environment)?.success()?.stdout;
     assert!(revoked.contains("revoked serial") && revoked.contains("keyCompromise"), "{revoked}");
+    let odd = pca(&["revoke", "--ca", &ca, "--serial", "abc"], &environment)?;
+    assert!(odd.code() == 1 && odd.stderr.contains("pairs of hexadecimal digits"), "{}", odd.stderr);
     let held = pca(&["revoke", "--ca", &ca, "--serial", "01", "--reason", "certificateHold"], &environment)?;
     assert!(held.code() == 1 && held.stderr.contains("for good"), "{}", held.stderr);
 

@@ -118,7 +118,10 @@ fn to_send(chain: &str) -> Vec<Vec<u8>> {
 pub(super) fn serial(der: &[u8]) -> Result<String, Error> {
     let (_, parsed) =
         parse_x509_certificate(der).map_err(|_opaque| Error::UnusableCa("not a certificate"))?;
-    Ok(parsed.raw_serial().iter().map(|octet| format!("{octet:02x}")).collect())
+    // Without the octet that only says that the number is positive, as AWS and openssl write it.
+    let octets = parsed.raw_serial();
+    let octets = octets.strip_prefix(&[0]).filter(|rest| !rest.is_empty()).unwrap_or(octets);
+    Ok(octets.iter().map(|octet| format!("{octet:02x}")).collect::<Vec<_>>().join(":"))
 }
 
 fn existing(path: &Path) -> Result<Option<String>, Error> {

@@ -47,7 +47,7 @@ impl PrivateCa {
     /// # Errors
     /// AWS's: it knows no such certificate, for one.
     pub fn revoke(&self, wanted: &RevokeLeaf) -> Result<Revoked, Error> {
-        let serial: String = wanted.serial.chars().filter(|c| *c != ':').collect();
+        let serial = with_colons(&wanted.serial)?;
         let reason = reason(wanted.reason)?;
         let shown = format!("serial {serial} of {}, reason {}", wanted.ca, wanted.reason);
         if self.dry_run {
@@ -69,6 +69,17 @@ impl PrivateCa {
             Err(error) => Err(error),
         }
     }
+}
+
+/// As AWS takes it: two digits, a colon, two digits.
+fn with_colons(serial: &str) -> Result<String, Error> {
+    let digits: Vec<char> = serial.chars().filter(|c| *c != ':').map(|c| c.to_ascii_lowercase()).collect();
+    if digits.is_empty() || digits.len() % 2 != 0 || !digits.iter().all(char::is_ascii_hexdigit) {
+        let (name, expected) = (serial.to_owned(), "serial number: pairs of hexadecimal digits");
+        return Err(Error::InvalidName { name, expected });
+    }
+    let pairs = digits.chunks(2).map(|pair| pair.iter().collect::<String>());
+    Ok(pairs.collect::<Vec<_>>().join(":"))
 }
 
 fn reason(reason: Reason) -> Result<RevocationReason, Error> {

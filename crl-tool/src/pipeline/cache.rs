@@ -21,7 +21,7 @@ pub(crate) enum Form {
 
 impl Form {
     /// All of them.
-    #[cfg(feature = "lambda")]
+    #[cfg(any(test, feature = "lambda"))]
     pub(crate) const ALL: [Form; 3] = [Form::Json, Form::CacheJson, Form::JsonZip];
 
     /// What its key ends with, after the CRL's key.
