@@ -5,7 +5,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 EVERYTHING := --workspace --all-targets --locked
 
 .DEFAULT_GOAL := help
-.PHONY: help run smoke test tools test-tools test-aws bench bench-crl fuzz
+.PHONY: help run smoke synth test tools test-tools test-aws bench bench-crl fuzz
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -18,7 +18,7 @@ smoke: ## call what `make run` started with curl, as each kind of client
 	@tests/smoke.sh
 
 # The test runner comes last, so that its summary is the end of the output.
-test: tools test-tools test-aws ## prove everything: format, lints, documentation, unit tests, scenarios, smoke test
+test: tools test-tools test-aws synth ## prove everything: format, lints, documentation, unit tests, scenarios, smoke test
 	cargo fmt --all --check
 	cargo clippy $(EVERYTHING) -- -D warnings
 	cargo clippy -p crl-tool --no-default-features --features cli --locked -- -D warnings
@@ -30,6 +30,13 @@ test: tools test-tools test-aws ## prove everything: format, lints, documentatio
 	else \
 		set -x; cargo test $(EVERYTHING); \
 	fi
+
+# Templates for the scenarios, and everything that can be said about them without AWS.
+synth: test-tools ## synthesize and check deploy/: every example, its tests, cdk-nag, cfn-lint, checkov
+	deploy/synth.sh $(TARGET)
+	cd deploy && node_modules/.bin/vitest run
+	$(TARGET)/venv/bin/cfn-lint '$(TARGET)/cdk/*/*.template.json'
+	$(TARGET)/venv/bin/checkov --framework cloudformation --skip-download --quiet --compact --directory $(TARGET)/cdk
 
 bench: test-tools ## measure the CPU time of the proxy, beside nginx and haproxy: handshakes, requests, big CRLs and bodies
 	cargo build --workspace --bins --release --locked

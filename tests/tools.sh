@@ -7,7 +7,7 @@ target=$1
 here=$(cd "$(dirname "$0")" && pwd)
 
 # Command and the Debian package that brings it.
-needed=(python3:python3 haproxy:haproxy nginx:nginx-light java:default-jdk-headless node:nodejs)
+needed=(python3:python3 haproxy:haproxy nginx:nginx-light java:default-jdk-headless node:nodejs npm:npm)
 missing=()
 for pair in "${needed[@]}"; do
     command -v "${pair%%:*}" >/dev/null || [ -x "/usr/sbin/${pair%%:*}" ] || missing+=("${pair#*:}")

@@ -23,6 +23,7 @@ mod sigv4;
 mod source;
 mod sources;
 mod spelling;
+mod text;
 mod tickets;
 mod upstream;
 
@@ -91,7 +92,7 @@ pub struct Config {
 }
 
 impl Config {
-    /// Reads the file at `path` and the `POSTERN_…` variables among `environment`, which win.
+    /// Reads the file at `path` (`env:NAME`: the variable of that name) and the `POSTERN_…` variables among `environment`, which win.
     ///
     /// # Errors
     ///
@@ -100,10 +101,8 @@ impl Config {
         path: &Path,
         environment: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, Vec<Invalid>> {
-        let text = std::fs::read_to_string(path).map_err(|error| {
-            let hint = "give a readable TOML file; config.example.toml is one to start from";
-            vec![Invalid::new(path.display().to_string(), format!("cannot be read: {error}"), hint)]
-        })?;
+        let environment = environment.into_iter().collect::<Vec<_>>();
+        let text = text::read(path, &environment).map_err(|problem| vec![problem])?;
         let document = text.parse::<Table>().map_err(|error| {
             let at = error
                 .span()

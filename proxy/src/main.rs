@@ -42,7 +42,7 @@ is a problem, which is said on standard error; 2 wrong arguments.";
 enum Command {
     /// Serve until SIGTERM or SIGINT; SIGHUP reads certificates, trust bundle and CRL indexes again
     Run {
-        /// The TOML file; proxy/config.example.toml documents every key
+        /// The TOML file; proxy/config.example.toml documents every key. env:NAME: the whole of it in that variable
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
         /// How both logs look, whatever the file says

@@ -15,6 +15,7 @@ mod clients;
 mod command_line;
 mod config_errors;
 mod crl_signers;
+mod deploy;
 mod downgrade;
 mod downloads;
 mod drain;

@@ -4,6 +4,7 @@
 //! [`curl`] for what a user would do, [`raw_tls`] and [`raw_http2`] for bytes no good client sends, [`http2`] for an open HTTP/2 connection.
 
 pub mod access_log;
+pub mod assembly;
 pub mod binary;
 pub mod crl_tool;
 pub mod curl;

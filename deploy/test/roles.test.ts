@@ -1,0 +1,65 @@
+/** What each role may do, compared with what its program calls. */
+import { readFileSync } from "node:fs";
+import { describe, expect, test } from "vitest";
+
+import { AGENT_CALLS } from "../lib/constructs/proxy-service/agent.js";
+import { type Assembly, assembly, list, type Resource, VARIANTS } from "./support.js";
+
+interface Statement {
+  readonly Effect: string;
+  readonly Action: string | string[];
+  readonly Resource: unknown;
+  readonly Condition?: unknown;
+}
+
+/** Every statement that is attached to a role, inline or by a policy. */
+export function statementsOf(all: Assembly, role: Resource): Statement[] {
+  const key = `${role.stack}/${role.id}`;
+  const inline = list(role.properties["Policies"]).flatMap((policy) => list((policy as any).PolicyDocument.Statement));
+  const attached = all
+    .of("AWS::IAM::Policy")
+    .filter(({ stack, properties }) => list(properties["Roles"]).some((it) => all.target(stack, it as never) === key))
+    .flatMap(({ properties }) => list(properties["PolicyDocument"].Statement));
+  return [...inline, ...attached] as Statement[];
+}
+
+const proxyCalls = JSON.parse(readFileSync(new URL("../../proxy/aws-permissions.json", import.meta.url), "utf8")) as { action: string; where: string }[];
+
+/** The configuration that a task definition carries, with `…` where only AWS knows. */
+function configurationOf(task: Resource): string {
+  const environment = task.properties["ContainerDefinitions"][0].Environment as { Name: string; Value: any }[];
+  const value = environment.find(({ Name }) => Name === "CONFIGURATION")!.Value;
+  return typeof value === "string" ? value : value["Fn::Join"][1].map((part: unknown) => (typeof part === "string" ? part : "…")).join("");
+}
+
+describe.each(VARIANTS)("%s", (variant) => {
+  const all = assembly(variant);
+
+  test("the proxy's role can do the calls that its configuration leads to, and no others", () => {
+    for (const task of all.of("AWS::ECS::TaskDefinition")) {
+      const toml = configurationOf(task);
+      const needed = proxyCalls.filter(({ where }) => new RegExp(where, "m").test(toml)).map(({ action }) => action);
+      expect(needed.length).toBeGreaterThan(0);
+      const role = all.of("AWS::IAM::Role").find(({ stack, id }) => `${stack}/${id}` === all.target(task.stack, task.properties["TaskRoleArn"]))!;
+      const may = statementsOf(all, role).flatMap(({ Action }) => list(Action));
+      expect(new Set(may)).toEqual(new Set([...needed, ...AGENT_CALLS]));
+    }
+  });
+
+  test("no role of a task or a function may do anything everywhere", () => {
+    const roles = all.of("AWS::IAM::Role").filter(({ properties }) => /ecs-tasks|lambda\.amazonaws/.test(JSON.stringify(properties["AssumeRolePolicyDocument"])));
+    expect(roles.length).toBeGreaterThan(0);
+    for (const role of roles) {
+      expect(role.properties["ManagedPolicyArns"] ?? []).toEqual([]);
+      for (const { Effect, Action, Resource } of statementsOf(all, role)) {
+        expect(Effect).toBe("Allow");
+        for (const action of list(Action)) {
+          expect(action).not.toContain("*");
+          // The one call that knows no resource, of the role that pulls images.
+          if (action === "ecr:GetAuthorizationToken") continue;
+          for (const resource of list(Resource)) expect(resource, `${role.id}: ${action}`).not.toBe("*");
+        }
+      }
+    }
+  });
+});
