@@ -27,8 +27,6 @@ const place = z.strictObject({
   ...network.shape,
   /** ACM certificate of the private API's domain name, in this Region. Required with `api.domain`. */
   apiCertificate: arn.optional(),
-  /** ACM certificate of the Application Load Balancer, in this Region. Required with `reach.alb`. */
-  albCertificate: arn.optional(),
 });
 
 const api = z.strictObject({
@@ -67,17 +65,14 @@ const pki = z.discriminatedUnion("kind", [
     /** Days that a client's certificate is valid at most; Private CA keeps a revoked one on the list that long. */
     crlDays: z.number().int().min(1).max(5000).default(7),
   }),
-  z.strictObject({
-    kind: z.literal("own"),
-    /** Names of the lists in the CRL bucket, and of the certificate in the trust bucket that signed each. */
-    crls: z.array(z.strictObject({ key: z.string().regex(/^[\w./-]+\.crl$/), issuer: z.string().regex(/^[\w./-]+\.pem$/) })).min(1),
-  }),
+  /** CRLs go into the CRL bucket; the bundle and the CRLs' issuers into the trust bucket, under the keys in `constants.ts`. */
+  z.strictObject({ kind: z.literal("own") }),
 ]);
 
 const crl = z.strictObject({
   /** The version of crl-tool's zip in the artifacts bucket: `crl-tool/VERSION.zip`. */
   version: image,
-  /** KMS signs each index, and the proxy takes none that is not signed. */
+  /** KMS signs each index. */
   signed: z.boolean().default(false),
   concurrency: z.number().int().min(1).max(100).default(2),
   memoryMiB: z.number().int().min(128).max(10240).default(1024),
@@ -100,12 +95,8 @@ const reach = z.strictObject({
   lattice: lattice.optional(),
   /** EventBridge connection and Step Functions, through an execute-api endpoint of their own. */
   events: z.boolean().default(false),
-  /** Regional API -> VPC link -> NLB -> the private API. */
-  vpcLink: z.boolean().default(false),
   /** Lambda in the VPC -> the private API. */
   lambda: z.boolean().default(false),
-  /** An Application Load Balancer with a trust store, to compare with. */
-  alb: z.strictObject({ mode: z.enum(["verify", "passthrough"]) }).optional(),
 });
 
 const consumer = z.strictObject({
@@ -138,7 +129,7 @@ const settings = z.strictObject({
   proxy,
   pki,
   crl,
-  reach: reach.default({ events: false, vpcLink: false, lambda: false }),
+  reach: reach.default({ events: false, lambda: false }),
   consumers: z.array(consumer).default([]),
   governance: governance.optional(),
 });

@@ -12,6 +12,9 @@ export const ADMIN = { ready: "/readyz", metrics: "/metrics" } as const;
 /** Who the container runs as: nobody in particular, in no group of the host. */
 export const USER = "65532:65532";
 
+/** Where the container may write. The image has the directory, it is `USER`'s, and declared a volume, so that ECS keeps it so. */
+export const STATE = "/var/lib/postern";
+
 /** The environment variable that holds the whole configuration; the proxy is started with `--config env:CONFIGURATION`. */
 export const CONFIGURATION = "CONFIGURATION";
 
@@ -19,10 +22,7 @@ export const CONFIGURATION = "CONFIGURATION";
 export const DRAIN = { accept: 60, deadline: 110, stopTimeout: 120, deregistration: 120 } as const;
 
 /** Keys of the bucket that holds what the proxy trusts. */
-export const TRUST_KEYS = { bundle: "truststore/ca.pem", indexes: "indexes/" } as const;
-
-/** Where Private CA writes its lists in the CRL bucket, with nothing configured but the bucket's name. */
-export const CRL_PREFIX = "crl/";
+export const TRUST_KEYS = { bundle: "truststore/ca.pem", issuers: "truststore/issuers.pem", indexes: "indexes/" } as const;
 
 /** Names in CloudWatch. */
 export const METRICS = {
@@ -38,3 +38,6 @@ export const METRICS = {
 
 /** The metric that a filter makes of the access log: the only source of exact percentiles. */
 export const REQUEST_MILLISECONDS = "RequestMilliseconds";
+
+/** What crl-tool reports, in CloudWatch's embedded format: `docs/pipeline.md`. */
+export const CRL_METRICS = { namespace: "Postern/CrlPipeline", dimension: "FunctionName", failed: "Failed", expiresIn: "CrlExpiresIn" } as const;

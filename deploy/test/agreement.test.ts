@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { parse } from "smol-toml";
 import { expect, test } from "vitest";
 
-import { ADMIN, METRICS, PORTS } from "../lib/constants.js";
+import { ADMIN, CRL_METRICS, METRICS, PORTS } from "../lib/constants.js";
 
 const file = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), "utf8");
 
@@ -29,4 +29,9 @@ test("the admin port has the paths that are asked for", () => {
 test("the access log has the fields that are measured", () => {
   const code = file("proxy/src/access_log.rs");
   for (const field of ["kind", "duration_ms"]) expect(code).toContain(`pub ${field}:`);
+});
+
+test("crl-tool's metrics stand in its document", () => {
+  const listed = file("docs/pipeline.md");
+  for (const name of [CRL_METRICS.namespace, CRL_METRICS.failed, CRL_METRICS.expiresIn]) expect(listed).toContain(`\`${name}\``);
 });

@@ -37,8 +37,7 @@ function groupsOf(all: Assembly, { stack, type, properties }: Resource): string[
     "AWS::ElasticLoadBalancingV2::LoadBalancer": properties["SecurityGroups"],
     "AWS::Lambda::Function": properties["VpcConfig"]?.SecurityGroupIds,
     "AWS::VpcLattice::ResourceGateway": properties["SecurityGroupIds"],
-    "AWS::ApiGatewayV2::VpcLink": properties["SecurityGroupIds"],
-  }[type];
+      }[type];
   return list(groups).map((group) => all.target(stack, group as never));
 }
 
@@ -74,6 +73,27 @@ describe.each(VARIANTS)("%s", (variant) => {
       const into = rules.filter(({ to }) => to === proxy);
       expect(new Set(into.map(({ from }) => from.replace(/[0-9A-F]{8}$/, "")))).toEqual(new Set([`${proxy!.split("/")[0]}/NetworkLoadBalancer`]));
       expect(into.map(({ port }) => port).sort()).toEqual(["8443-8443", "9090-9090"]);
+    }
+  });
+
+  test("from outside, and from any other group, every path to the proxy's endpoint goes through the load balancer and the proxy", () => {
+    for (const endpoint of endpoints) {
+      const [own] = groupsOf(all, endpoint);
+      const proxy = rules.find(({ to }) => to === own)!.from;
+      // Everything that leads to the endpoint, however far, once the proxy is taken out.
+      const reached = new Set([own!]);
+      for (let before = 0; before < reached.size; ) {
+        before = reached.size;
+        for (const { from, to } of rules) if (reached.has(to) && from !== proxy) reached.add(from);
+      }
+      expect([...reached]).toEqual([own]);
+    }
+  });
+
+  test("what calls private APIs without the proxy has an endpoint of its own, and reaches no other", () => {
+    for (const group of all.of("AWS::EC2::SecurityGroup").filter(({ id }) => id.startsWith("NetworkInternalCallers"))) {
+      const to = rules.filter(({ from }) => from === name(group)).map((rule) => rule.to.replace(/[0-9A-F]{8}$/, ""));
+      expect(to).toEqual([`${group.stack}/NetworkInternalExecuteApi`]);
     }
   });
 

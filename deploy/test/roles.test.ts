@@ -2,6 +2,8 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 
+import { KEEPER_CALLS } from "../lib/constructs/pki/index.js";
+import { RULE_CALLS } from "../lib/constructs/governance/index.js";
 import { AGENT_CALLS } from "../lib/constructs/proxy-service/agent.js";
 import { type Assembly, assembly, list, type Resource, VARIANTS } from "./support.js";
 
@@ -25,6 +27,21 @@ export function statementsOf(all: Assembly, role: Resource): Statement[] {
 
 const proxyCalls = JSON.parse(readFileSync(new URL("../../proxy/aws-permissions.json", import.meta.url), "utf8")) as { action: string; where: string }[];
 
+const crlCalls = JSON.parse(readFileSync(new URL("../../crl-tool/aws-permissions.json", import.meta.url), "utf8")) as { lambda: { action: string; when: string }[] };
+
+/** What every function may do: write its log, and hand on what failed. */
+const BASIC_CALLS = ["logs:CreateLogStream", "logs:PutLogEvents", "sqs:SendMessage"];
+const NETWORK_CALLS = /^ec2:(Assign|Unassign|Create|Delete|Describe)[A-Za-z]*(Address|Interface|Subnet)/;
+
+/** The calls of a function's program, by a word in its id. */
+function callsOf(id: string, variables: Record<string, unknown>): readonly string[] {
+  if (id.includes("Keeper")) return KEEPER_CALLS;
+  if (id.includes("GovernanceRule")) return RULE_CALLS;
+  if (id.includes("LambdaCaller")) return [];
+  if (id.includes("CrlTool")) return crlCalls.lambda.filter(({ when }) => when === "always" || when in variables).map(({ action }) => action);
+  throw new Error(`whose calls? ${id}`);
+}
+
 /** The configuration that a task definition carries, with `…` where only AWS knows. */
 function configurationOf(task: Resource): string {
   const environment = task.properties["ContainerDefinitions"][0].Environment as { Name: string; Value: any }[];
@@ -46,6 +63,19 @@ describe.each(VARIANTS)("%s", (variant) => {
     }
   });
 
+  test("every function's role can do the calls that its program makes, and no others", () => {
+    const functions = all.of("AWS::Lambda::Function");
+    expect(functions.length).toBeGreaterThan(0);
+    for (const it of functions) {
+      const role = all.resources.find(({ stack, id }) => `${stack}/${id}` === all.target(it.stack, it.properties["Role"]))!;
+      const may = statementsOf(all, role).flatMap(({ Action }) => list(Action));
+      const variables = it.properties["Environment"]?.Variables ?? {};
+      const inside = it.properties["VpcConfig"] !== undefined;
+      const wanted = new Set([...callsOf(it.id, variables), ...BASIC_CALLS]);
+      expect(new Set(may.filter((call) => !(inside && NETWORK_CALLS.test(call)))), it.id).toEqual(wanted);
+    }
+  });
+
   test("no role of a task or a function may do anything everywhere", () => {
     const roles = all.of("AWS::IAM::Role").filter(({ properties }) => /ecs-tasks|lambda\.amazonaws/.test(JSON.stringify(properties["AssumeRolePolicyDocument"])));
     expect(roles.length).toBeGreaterThan(0);
@@ -55,8 +85,8 @@ describe.each(VARIANTS)("%s", (variant) => {
         expect(Effect).toBe("Allow");
         for (const action of list(Action)) {
           expect(action).not.toContain("*");
-          // The one call that knows no resource, of the role that pulls images.
-          if (action === "ecr:GetAuthorizationToken") continue;
+          // Calls that know no resource: pulling images, interfaces of functions in a VPC, reading all endpoint services.
+          if (action === "ecr:GetAuthorizationToken" || NETWORK_CALLS.test(action) || (RULE_CALLS as readonly string[]).includes(action)) continue;
           for (const resource of list(Resource)) expect(resource, `${role.id}: ${action}`).not.toBe("*");
         }
       }

@@ -91,8 +91,9 @@ fn here(toml: &str, pki: &Pki, upstream: &Upstream) -> Result<Config, Failure> {
         let named = rendered.value(key).is_some_and(|value| value.starts_with(start));
         assert!(named, "{key} is not {start}…: {toml}");
     }
-    // There is nobody here to ask for a zone, or for credentials.
-    let mut config = rendered.without("upstream.zone").without("upstream.sigv4.region");
+    // There is nobody here to ask for a zone, or for credentials, and no volume.
+    let mut config =
+        rendered.without("upstream.zone").without("upstream.sigv4.region").without("sources.directory");
     let local = Config::new(pki, upstream.address());
     for key in [
         "listen.address",

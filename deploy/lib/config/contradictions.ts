@@ -18,11 +18,8 @@ export function contradictions(settings: Settings): string[] {
     const at = `regions.${nth}`;
     no(api.domain !== undefined && place.apiCertificate === undefined, `${at}.apiCertificate: needed with api.domain`);
     no(api.domain === undefined && place.apiCertificate !== undefined, `${at}.apiCertificate: is for api.domain, which is not set`);
-    no(reach.alb !== undefined && place.albCertificate === undefined, `${at}.albCertificate: needed with reach.alb`);
-    no(reach.alb === undefined && place.albCertificate !== undefined, `${at}.albCertificate: is for reach.alb, which is not set`);
-    for (const [key, certificate] of Object.entries({ apiCertificate: place.apiCertificate, albCertificate: place.albCertificate })) {
-      no(certificate !== undefined && certificate.split(":")[3] !== place.region, `${at}.${key}: is not of ${place.region}`);
-    }
+    const certificate = place.apiCertificate;
+    no(certificate !== undefined && certificate.split(":")[3] !== place.region, `${at}.apiCertificate: is not of ${place.region}`);
   }
   no(new Set(regions.map(({ region }) => region)).size < regions.length, "regions: a Region is there twice");
   for (const [nth, { region, zones }] of [...regions, ...consumers].entries()) {

@@ -1,3 +1,4 @@
+import { CfnOutput } from "aws-cdk-lib";
 import type { Construct } from "constructs";
 
 import { Network } from "../constructs/network/index.js";
@@ -11,12 +12,14 @@ export class NetworkStack extends PlacedStack {
   constructor(scope: Construct, id: string, props: PlacedProps) {
     super(scope, id, props);
     const { settings, network } = props;
-    const { events, lambda, vpcLink, alb } = settings.reach;
+    const { events, lambda, lattice } = settings.reach;
     this.net = new Network(this, "Network", {
       network,
       clientNetworks: settings.proxy.clientNetworks,
       buckets: [names.trustBucket(settings, network.region)],
-      internalCallers: events || lambda || vpcLink || alb !== undefined,
+      internalCallers: events || lambda,
+      latticeClients: lattice !== undefined,
     });
+    new CfnOutput(this, "Vpc", { value: this.net.vpc.vpcId });
   }
 }

@@ -45,6 +45,8 @@ export class ProxyStack extends PlacedStack {
     this.service.grantPrincipal.addToPrincipalPolicy(
       new PolicyStatement({ actions: ["secretsmanager:GetSecretValue"], resources: [secret] }),
     );
-    new CfnOutput(this, "LoadBalancerName", { value: this.service.loadBalancer.loadBalancerDnsName });
+    const { loadBalancer } = this.service;
+    new CfnOutput(this, "LoadBalancerName", { value: loadBalancer.loadBalancerDnsName });
+    new CfnOutput(this, "LoadBalancerZone", { value: loadBalancer.loadBalancerCanonicalHostedZoneId });
   }
 }

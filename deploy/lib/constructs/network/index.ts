@@ -29,6 +29,8 @@ export interface NetworkProps {
   readonly buckets: readonly string[];
   /** Whether anything but the proxy calls private APIs; it gets an execute-api endpoint of its own. */
   readonly internalCallers: boolean;
+  /** Whether VPC Lattice brings clients. */
+  readonly latticeClients: boolean;
 }
 
 /**
@@ -44,6 +46,8 @@ export class Network extends Construct {
   readonly proxyEndpoint: InterfaceVpcEndpoint;
   /** EventBridge, Step Functions, Lambda and regional APIs: they present no client certificate and go past the proxy, to this endpoint. */
   readonly internal: { readonly endpoint: InterfaceVpcEndpoint; readonly callers: SecurityGroup } | undefined;
+  /** Of the resource gateway through which VPC Lattice brings clients to the load balancer. */
+  readonly lattice: SecurityGroup | undefined;
 
   constructor(scope: Construct, id: string, props: NetworkProps) {
     super(scope, id);
@@ -74,18 +78,15 @@ export class Network extends Construct {
 
     this.proxyEndpoint = this.executeApi("ProxyExecuteApiEndpoint", proxyEndpoint);
     this.internal = props.internalCallers ? this.addInternal() : undefined;
+    this.lattice = props.latticeClients ? this.group("Lattice", "Resource gateway: to the load balancer") : undefined;
+    if (this.lattice !== undefined) allow(this.lattice, this.loadBalancer, PORTS.clients, "clients of VPC Lattice");
     this.addServices(endpoints);
     this.addS3(props.buckets);
   }
 
   /** A group without rules: they are all written down, those of the way out, too. */
-  group(id: string, description: string): SecurityGroup {
+  private group(id: string, description: string): SecurityGroup {
     return new SecurityGroup(this, id, { vpc: this.vpc, description, allowAllOutbound: false });
-  }
-
-  /** Lets a source of traffic outside this VPC's groups connect to the load balancer as a client. */
-  allowClients(group: ISecurityGroup, what: string): void {
-    allow(group, this.loadBalancer, PORTS.clients, what);
   }
 
   private addInternal() {

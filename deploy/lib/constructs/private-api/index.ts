@@ -62,6 +62,16 @@ export class PrivateApi extends Construct {
     this.target = { host: domain };
   }
 
+  /** What HTTP calls the API. */
+  get host(): string {
+    return "host" in this.target ? this.target.host : `${this.target.apiId}.execute-api.${Stack.of(this).region}.amazonaws.com`;
+  }
+
+  /** Where the sample answers. */
+  get samplePath(): string {
+    return "host" in this.target ? "/sample/whoami" : `/${STAGE}/whoami`;
+  }
+
   /** Lets `grantee` sign requests for any method of the stage. Nothing follows from it unless `api.authorization` is `iam`. */
   grantInvoke(grantee: IGrantable & IConstruct): void {
     const resource = this.api.arnForExecuteApi("*", "/*", STAGE);

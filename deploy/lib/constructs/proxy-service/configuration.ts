@@ -1,7 +1,7 @@
 import { stringify } from "smol-toml";
 
 import type { Settings } from "../../config.js";
-import { DRAIN, PORTS } from "../../constants.js";
+import { DRAIN, PORTS, STATE } from "../../constants.js";
 
 /** What the configuration needs to know of the rest of the infrastructure. All may be tokens. */
 export interface Surroundings {
@@ -32,6 +32,8 @@ export function configuration(settings: Settings, around: Surroundings): string 
     tls: { certificate: around.secretArn, private_key: around.secretArn },
     client_auth: { mode: "required", trust_bundle: around.trustBundle },
     revocation: { depth: "chain", crls: [around.crls], grace_seconds: settings.crl.graceSeconds },
+    // The one place that the container may write to; what comes from S3 is kept there.
+    sources: { directory: STATE },
     upstream: {
       address: `${around.endpointDnsName}:${PORTS.https}`,
       host: "host" in target ? target.host : `${target.apiId}.execute-api.${around.region}.amazonaws.com`,

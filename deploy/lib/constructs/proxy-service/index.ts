@@ -1,6 +1,5 @@
 import { Duration, Fn, Stack } from "aws-cdk-lib";
 import { Stats } from "aws-cdk-lib/aws-cloudwatch";
-import { type ISecurityGroup, Port } from "aws-cdk-lib/aws-ec2";
 import { type IRepository } from "aws-cdk-lib/aws-ecr";
 import {
   Cluster,
@@ -27,7 +26,7 @@ import type { ITopic } from "aws-cdk-lib/aws-sns";
 import { Construct } from "constructs";
 
 import type { Settings } from "../../config.js";
-import { ADMIN, CONFIGURATION, DRAIN, METRICS, PORTS, USER } from "../../constants.js";
+import { ADMIN, CONFIGURATION, DRAIN, METRICS, PORTS, STATE, USER } from "../../constants.js";
 import { justify } from "../../justify.js";
 import { logGroup } from "../../log-group.js";
 import type { Network } from "../network/index.js";
@@ -102,7 +101,8 @@ export class ProxyService extends Construct implements IGrantable {
     });
     const noCapabilities = new LinuxParameters(this, "NoCapabilities", { initProcessEnabled: false });
     noCapabilities.dropCapabilities(Capability.ALL);
-    task.addContainer("proxy", {
+    task.addVolume({ name: "state" });
+    const container = task.addContainer("proxy", {
       image: ContainerImage.fromEcrRepository(props.proxyRepository, proxy.image),
       command: ["run", "--config", `env:${CONFIGURATION}`],
       environment: { [CONFIGURATION]: toml },
@@ -122,6 +122,7 @@ export class ProxyService extends Construct implements IGrantable {
       stopTimeout: Duration.seconds(DRAIN.stopTimeout),
       essential: true,
     });
+    container.addMountPoints({ sourceVolume: "state", containerPath: STATE, readOnly: false });
     this.addAgent(props, task);
     justify(task, { rule: "AwsSolutions-ECS2", why: "the configuration is no secret: addresses and names, those of secrets included" });
     const token = "ecr:GetAuthorizationToken names no repository; layers come from the two registries alone";
@@ -224,10 +225,5 @@ export class ProxyService extends Construct implements IGrantable {
       targetValue: handshakesPerSecond * 60,
       ...cooldowns,
     });
-  }
-
-  /** Lets a security group of another network element connect as a client. */
-  allowClients(group: ISecurityGroup, what: string): void {
-    this.loadBalancer.connections.allowFrom(group, Port.tcp(PORTS.clients), what);
   }
 }

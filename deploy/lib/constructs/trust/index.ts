@@ -1,4 +1,4 @@
-import { ArnFormat, Stack } from "aws-cdk-lib";
+import { Stack } from "aws-cdk-lib";
 import { type IGrantable, PolicyStatement, ServicePrincipal } from "aws-cdk-lib/aws-iam";
 import type { Bucket, CfnBucket, IBucket } from "aws-cdk-lib/aws-s3";
 import { Construct, type IConstruct } from "constructs";
@@ -8,6 +8,7 @@ import type { Settings } from "../../config.js";
 import { TRUST_KEYS } from "../../constants.js";
 import { justify } from "../../justify.js";
 import { names } from "../../names.js";
+import { Pki } from "../pki/index.js";
 
 /**
  * Two buckets. In the first, CAs put their CRLs; what is in there is signed, and believed only as far as its signature goes. In
@@ -32,7 +33,7 @@ export class Trust extends Construct {
   /** What Private CA does when a CA is given the bucket, and with each CRL; for this account's CAs alone (no confused deputy). */
   private letPrivateCaWrite() {
     const { account } = Stack.of(this);
-    const authorities = Stack.of(this).formatArn({ service: "acm-pca", resource: "certificate-authority", resourceName: "*", arnFormat: ArnFormat.SLASH_RESOURCE_NAME });
+    const authorities = Pki.anyArn(this);
     this.crls.addToResourcePolicy(
       new PolicyStatement({
         principals: [new ServicePrincipal("acm-pca.amazonaws.com")],
