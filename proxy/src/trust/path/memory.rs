@@ -11,6 +11,7 @@
 use std::time::Duration;
 
 use crl_tool::{IssuerId, Serial};
+use memchr::memmem;
 use rustls_pki_types::{CertificateDer, UnixTime};
 
 use super::{Link, Standing, VerifiedPath};
@@ -31,8 +32,7 @@ impl VerifiedPath {
             let serial = link.serial.as_der_content();
             out.push(u8::try_from(serial.len()).ok()?);
             out.extend(serial);
-            let position =
-                state.windows(certificate.len()).position(|bytes| bytes == certificate.as_ref())?;
+            let position = memmem::find(state, certificate)?;
             out.extend(u16::try_from(position).ok()?.to_be_bytes());
             out.extend(u16::try_from(certificate.len()).ok()?.to_be_bytes());
         }
