@@ -68,10 +68,8 @@ impl Floors {
         let mut floors = Self { file: Some(path.to_owned()), floors: BTreeMap::new() };
         let text = match std::fs::read_to_string(path) {
             Ok(text) => text,
-            // The first start. That it can be written is found out before it matters.
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                return floors.write().map(|()| floors);
-            }
+            // The first start.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(floors),
             Err(error) => return Err(unusable(format!("cannot be read: {error}"))),
         };
         let state: State = serde_json::from_str(&text).map_err(|error| unusable(error.to_string()))?;
