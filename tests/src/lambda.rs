@@ -129,10 +129,17 @@ impl Function {
         reply.map_err(|failure| failure.with_output(&self.process.output()))
     }
 
-    /// Every line of its log, so far.
-    #[must_use]
-    pub fn log(&self) -> Vec<Value> {
-        self.process.stdout().all().iter().filter_map(|line| serde_json::from_str(line).ok()).collect()
+    /// The lines of its log, once there are so many: a reply may be faster than the line about it.
+    ///
+    /// # Errors
+    ///
+    /// When they do not come.
+    pub fn log(&self, lines: usize) -> Result<Vec<Value>, Failure> {
+        until("the function's log", || {
+            let all = self.process.stdout().all();
+            let log: Vec<Value> = all.iter().filter_map(|line| serde_json::from_str(line).ok()).collect();
+            Ok((log.len() >= lines).then_some(log))
+        })
     }
 
     /// The process.
