@@ -74,7 +74,7 @@ impl PrivateCa {
 /// As AWS takes it: two digits, a colon, two digits.
 fn with_colons(serial: &str) -> Result<String, Error> {
     let digits: Vec<char> = serial.chars().filter(|c| *c != ':').map(|c| c.to_ascii_lowercase()).collect();
-    if digits.is_empty() || digits.len() % 2 != 0 || !digits.iter().all(char::is_ascii_hexdigit) {
+    if digits.is_empty() || !digits.len().is_multiple_of(2) || !digits.iter().all(char::is_ascii_hexdigit) {
         let (name, expected) = (serial.to_owned(), "serial number: pairs of hexadecimal digits");
         return Err(Error::InvalidName { name, expected });
     }
