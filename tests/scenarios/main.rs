@@ -19,6 +19,7 @@ mod deploy;
 mod downgrade;
 mod downloads;
 mod drain;
+mod everywhere;
 mod good_client;
 mod headers;
 mod health;

@@ -1,22 +1,12 @@
 //! `Upgrade`: where the upstream may switch, bytes pass both ways; elsewhere it is a header like any other.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener};
-use std::sync::Arc;
-use std::thread;
-
+use postern_tests::echo::{ASK, says, serve, upgrade};
 use postern_tests::pki::Pki;
 use postern_tests::postern::{Config, Postern};
-use postern_tests::raw_tls::{RawTls, Version, certificates};
+use postern_tests::raw_tls::{RawTls, Version};
 use postern_tests::stage::Stage;
 use postern_tests::{Failure, Outcome};
-use rustls::{ServerConfig, ServerConnection, StreamOwned};
-use rustls_pki_types::PrivateKeyDer;
-use rustls_pki_types::pem::PemObject;
 use time::{Duration, OffsetDateTime};
-
-const ASK: &str =
-    "GET /chat HTTP/1.1\r\nHost: localhost\r\nConnection: keep-alive, Upgrade\r\nUpgrade: echo\r\n\r\n";
 
 /// A postern in front of an upstream that switches to "echo", in which it says back what it hears.
 struct Chat {
@@ -27,7 +17,7 @@ struct Chat {
 impl Chat {
     fn set(change: impl FnOnce(Config) -> Config) -> Result<Self, Failure> {
         let pki = Pki::make()?;
-        let address = echo(&pki)?;
+        let address = serve(&pki)?;
         let config = change(Config::new(&pki, address).raw("upstream.allow_upgrade", true));
         Ok(Self { postern: Postern::start(&config)?, pki })
     }
@@ -39,60 +29,9 @@ impl Chat {
 
     fn upgraded_as(&self, client: &str) -> Result<RawTls, Failure> {
         let mut connection = RawTls::connect(&self.pki, self.postern.address(), client, Version::Tls13)?;
-        connection.send(ASK)?;
-        let response = connection.response()?;
-        assert_eq!(response.status, 101);
-        assert_eq!(
-            (response.header("upgrade"), response.header("connection")),
-            (Some("echo"), Some("upgrade"))
-        );
+        upgrade(&mut connection)?;
         Ok(connection)
     }
-}
-
-/// Serves connections until the test ends.
-fn echo(pki: &Pki) -> Result<SocketAddr, Failure> {
-    let path = pki.path("upstream.key");
-    let key = PrivateKeyDer::from_pem_file(&path).map_err(|source| Failure::Pem { path, source })?;
-    let config = ServerConfig::builder()
-        .with_no_client_auth()
-        .with_single_cert(certificates(pki, "upstream.pem")?, key)?;
-    let (config, listener) = (Arc::new(config), TcpListener::bind("127.0.0.1:0")?);
-    let address = listener.local_addr()?;
-    thread::spawn(move || {
-        for socket in listener.incoming().flatten() {
-            let config = config.clone();
-            thread::spawn(move || -> Outcome {
-                let mut stream = BufReader::new(StreamOwned::new(ServerConnection::new(config)?, socket));
-                let mut head = String::new();
-                while !head.ends_with("\r\n\r\n") && stream.read_line(&mut head)? > 0 {}
-                let asked = head.to_ascii_lowercase();
-                assert!(
-                    asked.contains("\r\nupgrade: echo\r\n") && asked.contains("\r\nconnection: upgrade\r\n")
-                );
-                let switch =
-                    "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n";
-                stream.get_mut().write_all(switch.as_bytes())?;
-                let mut heard = [0; 1000];
-                loop {
-                    let count = stream.read(&mut heard)?;
-                    if count == 0 {
-                        return Ok(());
-                    }
-                    stream.get_mut().write_all(heard.get(..count).unwrap_or_default())?;
-                }
-            });
-        }
-    });
-    Ok(address)
-}
-
-fn says(connection: &mut RawTls, what: &str) -> Outcome {
-    connection.send(what)?;
-    let mut heard = vec![0; what.len()];
-    connection.read_exact(&mut heard)?;
-    assert_eq!(String::from_utf8_lossy(&heard), what);
-    Ok(())
 }
 
 #[test]

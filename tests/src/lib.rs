@@ -8,6 +8,7 @@ pub mod assembly;
 pub mod binary;
 pub mod crl_tool;
 pub mod curl;
+pub mod echo;
 pub mod explain;
 pub mod failure;
 pub mod faulty;

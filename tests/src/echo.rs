@@ -1,0 +1,85 @@
+//! An upstream that switches to the protocol "echo", in which it says back what it hears.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::thread;
+
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use rustls_pki_types::PrivateKeyDer;
+use rustls_pki_types::pem::PemObject;
+
+use crate::pki::Pki;
+use crate::raw_tls::{RawTls, certificates};
+use crate::{Failure, Outcome};
+
+/// What a client asks with.
+pub const ASK: &str =
+    "GET /chat HTTP/1.1\r\nHost: localhost\r\nConnection: keep-alive, Upgrade\r\nUpgrade: echo\r\n\r\n";
+
+/// Serves connections until the test ends.
+///
+/// # Errors
+///
+/// When a PEM file cannot be used.
+pub fn serve(pki: &Pki) -> Result<SocketAddr, Failure> {
+    let path = pki.path("upstream.key");
+    let key = PrivateKeyDer::from_pem_file(&path).map_err(|source| Failure::Pem { path, source })?;
+    let config = ServerConfig::builder()
+        .with_no_client_auth()
+        .with_single_cert(certificates(pki, "upstream.pem")?, key)?;
+    let (config, listener) = (Arc::new(config), TcpListener::bind("127.0.0.1:0")?);
+    let address = listener.local_addr()?;
+    thread::spawn(move || {
+        for socket in listener.incoming().flatten() {
+            let config = config.clone();
+            thread::spawn(move || -> Outcome {
+                let mut stream = BufReader::new(StreamOwned::new(ServerConnection::new(config)?, socket));
+                let mut head = String::new();
+                while !head.ends_with("\r\n\r\n") && stream.read_line(&mut head)? > 0 {}
+                let asked = head.to_ascii_lowercase();
+                assert!(
+                    asked.contains("\r\nupgrade: echo\r\n") && asked.contains("\r\nconnection: upgrade\r\n")
+                );
+                let switch =
+                    "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n";
+                stream.get_mut().write_all(switch.as_bytes())?;
+                let mut heard = [0; 1000];
+                loop {
+                    let count = stream.read(&mut heard)?;
+                    if count == 0 {
+                        return Ok(());
+                    }
+                    stream.get_mut().write_all(heard.get(..count).unwrap_or_default())?;
+                }
+            });
+        }
+    });
+    Ok(address)
+}
+
+/// Turns a fresh connection into an upgraded one.
+///
+/// # Errors
+///
+/// When nobody switches.
+pub fn upgrade(connection: &mut RawTls) -> Outcome {
+    connection.send(ASK)?;
+    let response = connection.response()?;
+    assert_eq!(response.status, 101);
+    assert_eq!((response.header("upgrade"), response.header("connection")), (Some("echo"), Some("upgrade")));
+    Ok(())
+}
+
+/// Says something over an upgraded connection, and hears it.
+///
+/// # Errors
+///
+/// When the connection is gone.
+pub fn says(connection: &mut RawTls, what: &str) -> Outcome {
+    connection.send(what)?;
+    let mut heard = vec![0; what.len()];
+    connection.read_exact(&mut heard)?;
+    assert_eq!(String::from_utf8_lossy(&heard), what);
+    Ok(())
+}
