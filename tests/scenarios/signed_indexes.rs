@@ -11,7 +11,7 @@ use postern_tests::{Failure, Outcome, binary, files};
 use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ED25519};
 
 /// The indexes of a PKI, and two keys, each as `NAME.key` and `NAME.pub`.
-fn pki() -> Result<Pki, Failure> {
+pub(crate) fn pki() -> Result<Pki, Failure> {
     let pki = Pki::make()?;
     for (name, algorithm) in [("old", &PKCS_ED25519), ("new", &PKCS_ECDSA_P256_SHA256)] {
         let key = KeyPair::generate_for(algorithm)?;
@@ -21,7 +21,7 @@ fn pki() -> Result<Pki, Failure> {
     Ok(pki)
 }
 
-fn sign(pki: &Pki, key: &str) -> Outcome {
+pub(crate) fn sign(pki: &Pki, key: &str) -> Outcome {
     for (index, issuer) in pki.indexes().iter().zip(["intermediate.pem", "root.pem"]) {
         let (issuer, key) = (pki.path(issuer), pki.path(key));
         let mut command = binary::command("crl-tool")?;
@@ -31,7 +31,7 @@ fn sign(pki: &Pki, key: &str) -> Outcome {
     Ok(())
 }
 
-fn requiring(config: Config, pki: &Pki, keys: &[&str]) -> Config {
+pub(crate) fn requiring(config: Config, pki: &Pki, keys: &[&str]) -> Config {
     let keys: Vec<PathBuf> = keys.iter().map(|key| pki.path(key)).collect();
     config.raw("revocation.require_signature_by", format!("{keys:?}"))
 }

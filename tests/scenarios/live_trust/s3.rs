@@ -10,6 +10,7 @@ use postern_tests::wait::until;
 use postern_tests::{Failure, Outcome, files};
 
 use super::{config, in_s3, start, tell, trust, until_status, with_crl_at};
+use crate::signed_indexes::{pki as signing_pki, requiring, sign};
 
 /// Files that the process has open in `directory`, removed ones included.
 fn open_in(postern: &Postern, directory: &std::path::Path) -> Result<usize, Failure> {
@@ -108,4 +109,28 @@ fn bare_crls_and_prefixes_are_proved_and_indexed() -> Outcome {
     assert_eq!(stage.curl("good", "/").call()?.status, 200);
     assert!(tell(&stage.postern, "/trust/clear", "{}")?.contains("say whose"));
     Ok(())
+}
+
+#[test]
+fn an_index_in_s3_counts_once_one_of_the_required_keys_signed_it() -> Outcome {
+    const KEY: &str = "ca/intermediate.crlx";
+    let (pki, s3) = (signing_pki()?, S3::start()?);
+    sign(&pki, "old.key")?;
+    let put = |pki: &Pki| s3.put(KEY, &files::read(&pki.path("crl/intermediate.crlx"))?);
+    put(&pki)?;
+    let upstream = Upstream::start(&pki)?;
+    let config = requiring(with_crl_at(config(&pki, &upstream), &pki, &in_s3(KEY)), &pki, &["old.pub"]);
+    let stage = Stage { postern: start(&config, s3.environment())?, upstream, pki };
+    assert_eq!(stage.curl("good", "/").call()?.status, 200);
+
+    stage.pki.revoke("good")?;
+    put(&stage.pki)?;
+    stage.postern.said(&["kept the last good", KEY, "not signed"])?;
+    sign(&stage.pki, "new.key")?;
+    put(&stage.pki)?;
+    stage.postern.said(&["kept the last good", KEY, "none of those required"])?;
+    assert_eq!(stage.curl("good", "/").call()?.status, 200, "the last good one is in force");
+    sign(&stage.pki, "old.key")?;
+    put(&stage.pki)?;
+    until_status(&stage, "good", 0)
 }
