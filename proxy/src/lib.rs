@@ -23,6 +23,7 @@ pub mod http1_guard;
 pub mod http2;
 pub mod http2_guard;
 pub mod identify;
+pub mod jitter;
 pub mod lingering;
 pub mod metrics;
 pub mod names;

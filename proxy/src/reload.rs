@@ -96,7 +96,7 @@ pub async fn watch(app: Arc<App>) {
 async fn watch_one(app: Arc<App>, watched: Watched) {
     let (sources, watched, mut failures) = (app.trust.sources().clone(), Arc::new(watched), 0);
     loop {
-        let pause = app.config.sources.pause(random());
+        let pause = app.config.sources.pause();
         let retry = FIRST_RETRY.saturating_mul(1 << failures.min(16));
         sleep(if failures == 0 { pause } else { pause.min(retry) }).await;
         let (looking, place, metrics) = (sources.clone(), watched.clone(), app.metrics.clone());
@@ -171,14 +171,6 @@ fn say_changes(app: &App) {
         steps.insert(name, step);
     }
     said.freshness = steps;
-}
-
-/// Spreads what would otherwise happen to many processes at the same time.
-fn random() -> u32 {
-    let mut bytes = [0; 4];
-    // Without random numbers nothing is spread.
-    let _ = aws_lc_rs::rand::fill(&mut bytes);
-    u32::from_le_bytes(bytes)
 }
 
 /// Lets in what the brake holds, of one issuer or all of it. Answers whose CRLs these were.

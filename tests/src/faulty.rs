@@ -1,11 +1,12 @@
 //! A way to S3 that can be bad: an HTTP proxy in front of it that does as it is told.
 
-use std::io::{self, Read, Write};
+use std::io::{self, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::Failure;
+use crate::http_head::Head;
 use crate::s3::S3;
 use crate::wait::PATIENCE;
 
@@ -100,18 +101,13 @@ impl Shared {
     /// One request for each connection.
     fn answer(&self, mut client: TcpStream) -> io::Result<()> {
         client.set_read_timeout(Some(PATIENCE))?;
-        let mut head = Vec::new();
-        let mut byte = [0];
-        while !head.ends_with(b"\r\n\r\n") {
-            client.read_exact(&mut byte)?;
-            head.extend(byte);
-        }
+        let Some(head) = Head::read(&mut BufReader::new(client.try_clone()?))? else { return Ok(()) };
         let count = self.requests.fetch_add(1, Ordering::Relaxed);
         let fault = self.fault.lock().unwrap_or_else(PoisonError::into_inner).clone();
         match fault {
             Fault::None => client.write_all(&self.ask(&head)?),
             Fault::Down => Ok(()),
-            Fault::Silent => client.read(&mut byte).map(drop),
+            Fault::Silent => client.read(&mut [0]).map(drop),
             Fault::Status500 => {
                 let answer =
                     "HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
@@ -124,12 +120,10 @@ impl Shared {
     }
 
     /// The whole answer of the server behind.
-    fn ask(&self, head: &[u8]) -> io::Result<Vec<u8>> {
+    fn ask(&self, head: &Head) -> io::Result<Vec<u8>> {
         let mut server = TcpStream::connect(&self.upstream)?;
         server.set_read_timeout(Some(PATIENCE))?;
-        let head = String::from_utf8_lossy(head);
-        let head = head.trim_end().to_owned() + "\r\nConnection: close\r\n\r\n";
-        server.write_all(head.as_bytes())?;
+        server.write_all((head.lines.join("\r\n") + "\r\nConnection: close\r\n\r\n").as_bytes())?;
         let mut answer = Vec::new();
         server.read_to_end(&mut answer)?;
         Ok(answer)

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::section::Section;
+use crate::jitter::shortened;
 
 /// `[limits]`
 #[derive(Debug, Clone, PartialEq)]
@@ -106,9 +107,8 @@ impl Limits {
         }
     }
 
-    /// How old one connection gets: the age at most, less a part of the jitter that `random` chooses.
-    pub fn lifetime(&self, random: u32) -> Option<Duration> {
-        let part = f64::from(self.connection_age_jitter) / 100.0 * f64::from(random) / f64::from(u32::MAX);
-        self.max_connection_age.map(|age| age.mul_f64(1.0 - part))
+    /// How old one connection gets: the age at most, less a part of the jitter.
+    pub fn lifetime(&self) -> Option<Duration> {
+        self.max_connection_age.map(|age| shortened(age, self.connection_age_jitter))
     }
 }

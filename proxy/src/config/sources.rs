@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::section::Section;
+use crate::jitter::shortened;
 
 /// `[sources]`
 #[derive(Debug, Clone, PartialEq)]
@@ -40,9 +41,8 @@ impl Sources {
         }
     }
 
-    /// The time to the next look: the interval, less what `random` decides of the part that is left to chance.
-    pub fn pause(&self, random: u32) -> Duration {
-        let part = f64::from(self.jitter_percent) / 100.0 * f64::from(random) / f64::from(u32::MAX);
-        self.interval.mul_f64(1.0 - part)
+    /// The time to the next look: the interval, less some of the part that is left to chance.
+    pub fn pause(&self) -> Duration {
+        shortened(self.interval, self.jitter_percent)
     }
 }

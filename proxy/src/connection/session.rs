@@ -71,7 +71,7 @@ impl Session {
         client: Client,
         identity_headers: IdentityHeaderValues,
     ) -> Self {
-        let (now, lifetime) = (Instant::now(), worker.app.config.limits.lifetime(random()));
+        let (now, lifetime) = (Instant::now(), worker.app.config.limits.lifetime());
         Self {
             worker,
             id,
@@ -223,12 +223,4 @@ impl Session {
         self.refuse(refusal);
         self.over.notify_one();
     }
-}
-
-/// Spreads what would otherwise happen to many connections at the same time.
-fn random() -> u32 {
-    let mut bytes = [0; 4];
-    // Without random numbers nothing is spread, and there has been no handshake.
-    let _ = aws_lc_rs::rand::fill(&mut bytes);
-    u32::from_le_bytes(bytes)
 }
