@@ -13,19 +13,28 @@ use super::{config, times_said, trust, until_status, with_crl_at};
 fn a_crl_goes_down_the_ladder_and_a_new_one_takes_it_up_again() -> Outcome {
     let pki = Pki::make()?;
     let upstream = Upstream::start(&pki)?;
-    let now = OffsetDateTime::now_utc();
-    pki.reissue_crl(now - Duration::days(1), now + Duration::seconds(4), 0)?;
+    let grace = Duration::hours(1);
+    let start = OffsetDateTime::now_utc();
+    pki.reissue_crl(start - Duration::days(1), start + Duration::seconds(50), 0)?;
     let config = config(&pki, &upstream)
         .raw("revocation.warn_seconds", 60)
-        .raw("revocation.grace_seconds", 2)
+        .raw("revocation.grace_seconds", grace.whole_seconds())
         // The root's is not due for a long time.
         .raw("sources.files_interval_ms", 100);
     let stage = Stage { postern: Postern::start(&config)?, upstream, pki };
     stage.postern.said(&["CRL soon out of date", "\"warn\""])?;
     let state = |state, least| stage.postern.metric_reaches("postern_crl_state", &[("state", state)], least);
+    // Each step lasts until the next CRL, however slow the machine is, and ends by the clock.
+    let ends = |from_now| {
+        let now = OffsetDateTime::now_utc();
+        stage.pki.reissue_crl(start - Duration::hours(1), now + from_now, 0)
+    };
     state("warn", 1.0)?;
+    ends(Duration::seconds(2))?;
     stage.postern.said(&["CRL out of date, and still counts"])?;
+    state("grace", 1.0)?;
     assert_eq!(stage.curl("good", "/").call()?.status, 200, "grace");
+    ends(Duration::seconds(2) - grace)?;
     until_status(&stage, "good", 0)?;
     state("stale", 1.0)?;
     stage.postern.refused("crl_stale")?;
