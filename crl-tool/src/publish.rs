@@ -36,7 +36,7 @@ impl Draft {
         let name = target.file_name().ok_or_else(|| io::Error::from(io::ErrorKind::InvalidFilename))?;
         let mut prefix = OsString::from(".");
         prefix.push(name);
-        remove_left_behind(directory, &prefix);
+        remove_left_behind(directory, |name| is_draft(name, &prefix));
         for _ in 0..ATTEMPTS {
             // Indexes hold nothing secret, and the proxy reads them as another user. The umask still applies.
             let file = tempfile::Builder::new()
@@ -58,6 +58,15 @@ impl Draft {
         Err(io::Error::other("another process removes what is being written"))
     }
 
+    /// Removes every draft in a directory that a killed process has left behind, whatever it was to become.
+    pub fn clean(directory: &Path) {
+        remove_left_behind(directory, |name| {
+            let (bytes, end) = (name.as_bytes(), RANDOM + SUFFIX.len());
+            let start = bytes.len().checked_sub(end).and_then(|length| bytes.get(..length));
+            start.is_some_and(|start| start.starts_with(b".") && is_draft(name, OsStr::from_bytes(start)))
+        });
+    }
+
     /// The file to write to.
     #[must_use]
     pub fn file(&self) -> &File {
@@ -77,10 +86,10 @@ impl Draft {
 }
 
 /// Removes the drafts that nobody writes any longer. What cannot be removed is in nobody's way.
-fn remove_left_behind(directory: &Path, prefix: &OsStr) {
+fn remove_left_behind(directory: &Path, is_ours: impl Fn(&OsStr) -> bool) {
     for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
         let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
-        if !is_file || !is_draft(&entry.file_name(), prefix) {
+        if !is_file || !is_ours(&entry.file_name()) {
             continue;
         }
         // Locked first: whoever made it in this very moment finds out, and makes another one.

@@ -69,6 +69,7 @@ pub async fn watch(app: Arc<App>) {
     for place in others {
         tokio::spawn(watch_one(app.clone(), place));
     }
+    tokio::spawn(try_again(app.clone()));
     let Some(interval) = app.config.sources.files_interval else { return };
     let files = Arc::new(files);
     loop {
@@ -93,12 +94,28 @@ pub async fn watch(app: Arc<App>) {
     }
 }
 
+/// Tries again what this machine has kept from being taken, such as a full disk.
+async fn try_again(app: Arc<App>) {
+    let mut failures = 0;
+    loop {
+        sleep(retry_after(&app, failures)).await;
+        if app.trust.is_behind() {
+            refresh(&app).await;
+            failures += 1;
+        } else {
+            failures = 0;
+        }
+    }
+}
+
+fn retry_after(app: &App, failures: u32) -> Duration {
+    app.config.sources.pause().min(FIRST_RETRY.saturating_mul(1 << failures.min(16)))
+}
+
 async fn watch_one(app: Arc<App>, watched: Watched) {
     let (sources, watched, mut failures) = (app.trust.sources().clone(), Arc::new(watched), 0);
     loop {
-        let pause = app.config.sources.pause();
-        let retry = FIRST_RETRY.saturating_mul(1 << failures.min(16));
-        sleep(if failures == 0 { pause } else { pause.min(retry) }).await;
+        sleep(if failures == 0 { app.config.sources.pause() } else { retry_after(&app, failures) }).await;
         let (looking, place, metrics) = (sources.clone(), watched.clone(), app.metrics.clone());
         let looked = spawn_blocking(move || {
             let look = looking.look_again(&place);

@@ -3,20 +3,26 @@
 //! A copy has a mark. As long as the mark stays, so does the content, so that a look at a hundred sources that have not
 //! changed costs a hundred questions and nothing else. What is in S3 is asked for by its ETag, a file by its identity.
 
+mod at_once;
 mod cache;
 mod look;
+mod places;
+mod temporary;
 
 use std::collections::HashMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use crl_tool::{Courier, DownloadFault, Terms};
 use thiserror::Error;
 use time::OffsetDateTime;
 
+use self::at_once::at_once;
 use self::cache::Cache;
+use self::places::{Keep, places};
 pub use crate::config::Place;
 use crate::config::{self, Config, Invalid, Source};
 
@@ -103,7 +109,12 @@ pub enum Look {
 struct Held {
     /// What it calls its content.
     tag: Option<String>,
+    /// SHA-256 of the last copy, if it came to this process.
+    digest: Option<[u8; 32]>,
     copies: Vec<Copy>,
+    /// How many copies of an earlier process may be needed, until it is known which one is in force.
+    recalled: usize,
+    doubt: Option<Doubt>,
     /// Of a prefix: the places below it.
     members: Vec<Place>,
     fault: Option<Arc<SourceFault>>,
@@ -111,15 +122,12 @@ struct Held {
     answered: Option<OffsetDateTime>,
 }
 
-/// What a place is for, which decides where its copy may be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Keep {
-    /// Large: in a file.
-    Disk,
-    /// Small, and used without S3 if there is a copy.
-    Both,
-    /// Secret.
-    Memory,
+/// What came cannot be used, and may not be what is there: a name for it, such as an ETag, says nothing then, and it is asked for in
+/// full. Not every time: it can be large.
+struct Doubt {
+    /// When.
+    next: Instant,
+    pause: Duration,
 }
 
 /// Something to look at again and again.
@@ -192,9 +200,15 @@ impl Sources {
 
     /// Looks at every source, and takes every file for changed if it is to be read `again`.
     pub fn look_at_all(&self, again: bool) {
-        for (source, keep) in &self.places {
+        let is_file = |(source, _): &&(Source, Keep)| matches!(source.place, Place::File(_));
+        let (files, others): (Vec<_>, Vec<_>) = self.places.iter().partition(is_file);
+        for (source, keep) in files {
             self.look(&source.place, *keep, again);
         }
+        // One that does not answer keeps no other waiting.
+        at_once(&others, |(source, keep)| {
+            self.look(&source.place, *keep, again);
+        });
     }
 
     /// The copy of a source that is one thing.
@@ -251,11 +265,34 @@ impl Sources {
             let Some(at) = known.copies.iter().rposition(|copy| in_force.contains(&copy.mark)) else {
                 continue;
             };
+            known.recalled = 0;
             let stays = known.copies.get(at).map(|copy| copy.content.clone());
             for copy in known.copies.drain(..at).filter(|copy| Some(&copy.content) != stays.as_ref()) {
                 self.cache.forget(&copy.content);
             }
         }
+    }
+
+    /// That these copies, and what sources of these keys have, cannot be used. Answers whether that is news of any, and may be otherwise
+    /// when it is asked for again.
+    pub fn doubt(&self, marks: &[Mark], keys: &[&str]) -> bool {
+        let mut held = self.held();
+        let mut news = false;
+        for (source, _) in &self.places {
+            let named = keys.contains(&&*source.key) && !matches!(source.place, Place::Prefix { .. });
+            let members = held.get(&source.place).map(|known| known.members.clone()).unwrap_or_default();
+            for place in std::iter::once(&source.place).chain(&members) {
+                let (Some(known), Place::Remote(_)) = (held.get_mut(place), place) else { continue };
+                let last = known.copies.last();
+                if last.is_none_or(|last| !named && !marks.contains(&last.mark)) {
+                    known.doubt = None;
+                } else if known.doubt.is_none() {
+                    known.doubt = Some(Doubt { next: Instant::now(), pause: self.settings.interval });
+                    news = true;
+                }
+            }
+        }
+        news
     }
 
     /// A new file without a name for what is made of a copy.
@@ -327,36 +364,6 @@ impl Sources {
     fn held(&self) -> MutexGuard<'_, HashMap<Place, Held>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Every place that `config` names, once.
-fn places(config: &Config) -> Vec<(Source, Keep)> {
-    let mut all = Vec::new();
-    for server in &config.servers {
-        all.push((server.certificate.clone(), Keep::Both));
-        all.push((server.private_key.clone(), Keep::Memory));
-        all.extend(server.client_auth.trust_bundle().map(|bundle| (bundle.clone(), Keep::Both)));
-    }
-    let revocation = &config.revocation;
-    let small =
-        revocation.require_signature_by.iter().chain(&revocation.crl_signers).chain(&revocation.issuers);
-    all.extend(small.map(|source| (source.clone(), Keep::Both)));
-    all.extend(revocation.crls.iter().map(|source| (source.clone(), Keep::Disk)));
-    if let Some(keys) = &config.tickets.keys {
-        // Who uses them reads them; here it is noticed that they are others.
-        let source = Source { key: keys.key.clone(), place: Place::File(keys.path.clone()) };
-        all.push((source, Keep::Memory));
-    }
-    let mut once: Vec<(Source, Keep)> = Vec::new();
-    for (source, keep) in all {
-        match once.iter_mut().find(|(known, _)| known.place == source.place) {
-            // A secret stays one, wherever else it is named.
-            Some((_, known)) if keep == Keep::Memory => *known = keep,
-            Some(_) => {}
-            None => once.push((source, keep)),
-        }
-    }
-    once
 }
 
 fn absent(source: &Source, place: &Place, fault: Option<&SourceFault>) -> Invalid {

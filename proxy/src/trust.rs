@@ -62,7 +62,7 @@ impl Trust {
         let (revocations, mut not_taken) =
             Revocations::load(config, sources, last.map(|trust| &trust.revocations), guard);
         let (mut servers, mut problems) = (Vec::new(), Vec::new());
-        let ticket_keys = ticket_keys(&config.tickets, last, clock, &mut problems);
+        let ticket_keys = ticket_keys(&config.tickets, sources, last, clock, &mut problems);
         let tickets = ticket_keys.as_ref().map(|keys| (keys, config.tickets.lifetime));
         for (number, server) in config.servers.iter().enumerate() {
             let last = last.and_then(|trust| trust.server(number));
@@ -153,6 +153,7 @@ impl Trust {
 /// The keys of session tickets, if there are to be any; those of `last` if they cannot be read.
 fn ticket_keys(
     config: &config::Tickets,
+    sources: &Sources,
     last: Option<&Trust>,
     clock: &Clock,
     problems: &mut Vec<Invalid>,
@@ -161,7 +162,7 @@ fn ticket_keys(
         return None;
     }
     let last = last.and_then(|trust| trust.ticket_keys.as_ref());
-    TicketKeys::load(config, last, clock.now())
+    TicketKeys::load(config, sources, last, clock.now())
         .map_err(|problem| problems.push(problem))
         .ok()
         .or_else(|| last.cloned())
@@ -211,6 +212,12 @@ fn start(config: &Config) -> Result<(Sources, Guard), Vec<Invalid>> {
     }
 }
 
+/// What was refused for what it is may not be what its source has. Answers whether that is worth another look.
+fn doubt(sources: &Sources, guard: &Guard, not_taken: &[NotTaken]) -> bool {
+    let keys = not_taken.iter().filter(|it| it.why == Why::Unusable && !it.again).map(|it| &*it.problem.key);
+    sources.doubt(&guard.unusable(), &keys.collect::<Vec<_>>())
+}
+
 fn fatal(not_taken: &[NotTaken]) -> impl Iterator<Item = Invalid> {
     not_taken.iter().filter(|it| it.fatal).map(|it| it.problem.clone())
 }
@@ -247,7 +254,11 @@ impl TrustStore {
     /// Everything that cannot be used, with the reason.
     pub fn load(config: &Config, clock: Clock) -> Result<Self, Vec<Invalid>> {
         let (sources, mut guard) = start(config)?;
-        let (trust, not_taken) = Trust::read(config, &sources, None, &mut guard, &clock);
+        let (mut trust, mut not_taken) = Trust::read(config, &sources, None, &mut guard, &clock);
+        if doubt(&sources, &guard, &not_taken) {
+            sources.look_at_all(false);
+            (trust, not_taken) = Trust::read(config, &sources, None, &mut guard, &clock);
+        }
         let problems: Vec<_> = fatal(&not_taken).collect();
         let trust = trust.filter(|_| problems.is_empty()).ok_or(problems)?;
         let unreachable = trust.unreachable(config);
@@ -273,7 +284,10 @@ impl TrustStore {
     ///
     /// The floors cannot be kept.
     pub fn begin(&self) -> Result<(), Invalid> {
-        self.settle(&mut self.guard())
+        let trust = self.current.load();
+        self.guard().floors.raise(&trust.revocations.metadata())?;
+        self.settle();
+        Ok(())
     }
 
     /// The trust in force.
@@ -289,6 +303,11 @@ impl TrustStore {
     /// What all of it is made of.
     pub fn sources(&self) -> &Arc<Sources> {
         &self.sources
+    }
+
+    /// Whether something is to be tried again that this machine kept from being taken.
+    pub fn is_behind(&self) -> bool {
+        self.not_taken().iter().any(|it| it.again)
     }
 
     /// What was not taken the last time.
@@ -333,7 +352,14 @@ impl TrustStore {
 
     fn replace(&self, config: &Config, guard: &mut Guard, last: &Trust) -> Reloaded {
         let (trust, mut not_taken) = Trust::read(config, &self.sources, Some(last), guard, &self.clock);
+        doubt(&self.sources, guard, &not_taken);
         let (mut changed, mut swapped) = (false, Vec::new());
+        // Before it counts: a process that is killed in between comes back with the floor of what took effect. That a floor
+        // cannot be kept is said, and tried again. It keeps no CRL out: keeping a revoked client out comes first.
+        let in_force = trust.as_ref().unwrap_or(last).revocations.metadata();
+        if let Err(problem) = guard.floors.raise(&in_force) {
+            not_taken.push(NotTaken::for_now(problem));
+        }
         if let Some(trust) = trust.filter(|trust| !trust.is_same(&self.current.load())) {
             changed = true;
             let is_new = |crl: &&Crl| !last.revocations.crls().any(|it| Arc::ptr_eq(&it.index, &crl.index));
@@ -341,22 +367,16 @@ impl TrustStore {
             let generation = trust.generation;
             self.current.store(Arc::new(trust));
             self.changed.send_replace(generation);
-            // Keeping a revoked client out comes first. A floor that cannot be kept is said.
-            if let Err(problem) = self.settle(guard) {
-                not_taken.push(NotTaken::fatal(Why::Unusable, problem));
-            }
+            self.settle();
         }
         let not_taken: Arc<[NotTaken]> = not_taken.into();
         *self.not_taken.lock().unwrap_or_else(PoisonError::into_inner) = not_taken.clone();
         Reloaded { changed, not_taken, swapped }
     }
 
-    fn settle(&self, guard: &mut Guard) -> Result<(), Invalid> {
-        let trust = self.current.load();
-        let marks: Vec<Mark> = trust.revocations.crls().map(Crl::mark).collect();
+    fn settle(&self) {
+        let marks: Vec<Mark> = self.current.load().revocations.crls().map(Crl::mark).collect();
         self.sources.settle(&marks);
-        let in_force: Vec<_> = trust.revocations.crls().map(|crl| crl.index.metadata()).collect();
-        guard.floors.raise(&in_force)
     }
 
     fn guard(&self) -> MutexGuard<'_, Guard> {

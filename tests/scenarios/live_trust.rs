@@ -5,10 +5,13 @@ mod brake;
 mod faults;
 mod files;
 mod floors;
+mod full_disk;
+mod kills;
 mod ladder;
 mod s3;
 
 use std::path::Path;
+use std::process::Command;
 
 use postern_tests::curl::Curl;
 use postern_tests::pki::Pki;
@@ -41,7 +44,15 @@ fn in_s3(key: &str) -> String {
 
 /// Starts a postern that knows AWS, with nothing of AWS in its environment but `environment`.
 fn start(config: &Config, environment: Vec<(&'static str, String)>) -> Result<Postern, Failure> {
-    let mut command = binary::postern_with_aws()?;
+    start_command(config, binary::postern_with_aws()?, environment)
+}
+
+/// As [`start`], by a command that comes to the same.
+fn start_command(
+    config: &Config,
+    mut command: Command,
+    environment: Vec<(&'static str, String)>,
+) -> Result<Postern, Failure> {
     let ambient = std::env::vars_os().map(|(name, _)| name);
     for name in ambient.filter(|name| name.to_string_lossy().starts_with("AWS_")) {
         command.env_remove(name);

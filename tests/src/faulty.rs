@@ -27,6 +27,8 @@ pub enum Fault {
     NewEtags(Vec<u8>),
     /// This, with an ETag of its own, instead of what is there.
     Instead(Vec<u8>),
+    /// This, with the ETag of what is there.
+    WrongEtag(Vec<u8>),
 }
 
 /// The proxy. Dropping it ends it.
@@ -113,9 +115,17 @@ impl Shared {
                     "HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
                 client.write_all(answer.as_bytes())
             }
-            Fault::Truncated(body) => send(&mut client, &body, body.len() / 4, count),
-            Fault::NewEtags(body) => send(&mut client, &body, 0, count),
-            Fault::Instead(body) => send(&mut client, &body, 0, 0),
+            Fault::Truncated(body) => send(&mut client, &body, body.len() / 4, &tag(&body, count)),
+            Fault::NewEtags(body) => send(&mut client, &body, 0, &tag(&body, count)),
+            Fault::Instead(body) => send(&mut client, &body, 0, &tag(&body, 0)),
+            Fault::WrongEtag(body) => {
+                let answer = self.ask(&head)?;
+                let right = Head::read(&mut answer.as_slice())?.and_then(|head| head.header("etag"));
+                match right.filter(|_| answer.starts_with(b"HTTP/1.1 200")) {
+                    Some(tag) => send(&mut client, &body, 0, &tag),
+                    None => client.write_all(&answer),
+                }
+            }
         }
     }
 
@@ -130,11 +140,15 @@ impl Shared {
     }
 }
 
+/// An ETag that S3 does not give.
+fn tag(body: &[u8], count: u64) -> String {
+    format!("\"{}-{count}\"", body.len())
+}
+
 /// Sends all of `body` but `missing` bytes.
-fn send(client: &mut TcpStream, body: &[u8], missing: usize, count: u64) -> io::Result<()> {
-    let tag = body.len();
+fn send(client: &mut TcpStream, body: &[u8], missing: usize, tag: &str) -> io::Result<()> {
     let head = format!(
-        "HTTP/1.1 200 OK\r\nETag: \"{tag}-{count}\"\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nETag: {tag}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
         body.len()
     );
     client.write_all(head.as_bytes())?;

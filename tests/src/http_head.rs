@@ -32,11 +32,17 @@ impl Head {
         Ok(Some(Self { method: word(), target: word(), lines }))
     }
 
+    /// The first header of that name, in small letters.
+    pub(crate) fn header(&self, name: &str) -> Option<String> {
+        let is_it =
+            |line: &&String| line.split_once(':').is_some_and(|(of, _)| of.eq_ignore_ascii_case(name));
+        let line = self.lines.iter().find(is_it)?;
+        line.split_once(':').map(|(_, value)| value.trim().to_owned())
+    }
+
     /// Reads the body that Content-Length announces.
     pub(crate) fn body(&self, stream: &mut impl BufRead) -> io::Result<String> {
-        let lower = self.lines.iter().map(|line| line.to_ascii_lowercase());
-        let length =
-            lower.filter_map(|line| line.strip_prefix("content-length:")?.trim().parse().ok()).next();
+        let length = self.header("content-length").and_then(|length| length.parse().ok());
         let mut body = String::new();
         stream.take(length.unwrap_or(0)).read_to_string(&mut body)?;
         Ok(body)

@@ -103,7 +103,7 @@ impl Revocation {
                 "list the CRL of each issuer, or its index, or set revocation.depth = \"off\"",
             );
         }
-        let require_signature_by = revocation.sources("require_signature_by", Kind::KeyPair);
+        let require_signature_by = revocation.sources("require_signature_by", Kind::Keys);
         let issuers = revocation.sources("issuers", Kind::Authorities);
         let crl_signers = revocation.sources("crl_signers", Kind::Authorities);
         if crl_signers.len() > MOST_SIGNERS {

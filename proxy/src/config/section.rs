@@ -132,6 +132,13 @@ impl<'a> Section<'a> {
         Source { key: self.origin(name), place: place.unwrap_or(Place::File(PathBuf::new())) }
     }
 
+    /// A place that may be named.
+    pub(super) fn optional_source(&mut self, name: &str, kind: Kind) -> Option<Source> {
+        let text = self.optional_string(name)?;
+        let place = self.place(name, &text, kind)?;
+        Some(Source { key: self.origin(name), place })
+    }
+
     /// Any number of places.
     pub(super) fn sources(&mut self, name: &str, kind: Kind) -> Vec<Source> {
         let texts = self.strings(name);

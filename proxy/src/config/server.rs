@@ -92,8 +92,8 @@ impl Server {
 
 fn key_pair(section: &mut Section<'_>) -> (Source, Source) {
     let hint = "the PEM file of the server's certificate";
-    let certificate = section.source("certificate", Kind::KeyPair, hint);
-    (certificate, section.source("private_key", Kind::KeyPair, "the PEM file of that certificate's key"))
+    let certificate = section.source("certificate", Kind::Keys, hint);
+    (certificate, section.source("private_key", Kind::Keys, "the PEM file of that certificate's key"))
 }
 
 impl ClientAuth {

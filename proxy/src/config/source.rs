@@ -40,8 +40,8 @@ pub enum Place {
 /// What a place is to hold, which decides which kinds of places will do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// A certificate or a private key.
-    KeyPair,
+    /// A certificate or keys.
+    Keys,
     /// Certificates of CAs.
     Authorities,
     /// CRLs, or an index of one.
@@ -51,9 +51,7 @@ pub(super) enum Kind {
 impl Kind {
     fn expected(self) -> &'static str {
         match self {
-            Self::KeyPair => {
-                "expected a file, s3://BUCKET/KEY, or the ARN of a secret of AWS Secrets Manager"
-            }
+            Self::Keys => "expected a file, s3://BUCKET/KEY, or the ARN of a secret of AWS Secrets Manager",
             Self::Authorities => "expected a file, s3://BUCKET/KEY, or the ARN of a CA of AWS Private CA",
             Self::Crl => "expected a file, s3://BUCKET/KEY, or s3://BUCKET/PREFIX/",
         }
@@ -70,7 +68,7 @@ impl Place {
         let wrong = |problem: String| (problem, kind.expected());
         if text.starts_with("arn:") {
             let location = match kind {
-                Kind::KeyPair => Location::secret(text),
+                Kind::Keys => Location::secret(text),
                 Kind::Authorities => Location::private_ca(text),
                 Kind::Crl => return Err(wrong("an ARN is no place of a CRL".to_owned())),
             };
@@ -128,10 +126,10 @@ mod tests {
         let ca = "arn:aws:acm-pca:eu-west-1:123456789012:certificate-authority/1";
         let secret = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:tls-AbCdEf";
         assert!(matches!(parse(ca, Kind::Authorities), Ok(Place::Remote(Location::PrivateCa { .. }))));
-        assert!(matches!(parse(secret, Kind::KeyPair), Ok(Place::Remote(Location::Secret { .. }))));
+        assert!(matches!(parse(secret, Kind::Keys), Ok(Place::Remote(Location::Secret { .. }))));
         for (text, kind) in [
             (ca, Kind::Crl),
-            (ca, Kind::KeyPair),
+            (ca, Kind::Keys),
             (secret, Kind::Authorities),
             ("s3://b/ca/", Kind::Authorities),
             ("s3://b", Kind::Crl),

@@ -9,24 +9,25 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::digest::{Context, Digest, SHA256, digest};
 use crl_tool::{Draft, Location};
 
 use super::look::download_fault;
+use super::temporary::Temporary;
 use super::{Content, Place, SourceFault};
 
 /// Bytes read at once.
 const CHUNK: usize = 1 << 16;
 /// A longer tag is not part of a name.
 const LONGEST_TAG: usize = 80;
-/// Of the copies of one place: the one in force, and one that may not be.
-const COPIES: usize = 2;
+/// Of the copies of one place: the one in force, one that may not be, and those that a killed process did not come to remove.
+const COPIES: usize = 4;
 
 /// The directory.
 pub(super) struct Cache {
     directory: PathBuf,
     /// Removes it, if it goes with the process.
-    _temporary: Option<tempfile::TempDir>,
+    _temporary: Option<Temporary>,
 }
 
 impl Cache {
@@ -34,21 +35,24 @@ impl Cache {
     pub(super) fn open(path: Option<&Path>) -> Result<Self, (PathBuf, io::Error)> {
         let temporary = match path {
             Some(_) => None,
-            None => {
-                let made = tempfile::Builder::new().prefix("postern-").tempdir();
-                Some(made.map_err(|error| (std::env::temp_dir(), error))?)
-            }
+            None => Some(Temporary::make().map_err(|error| (std::env::temp_dir(), error))?),
         };
         let directory = match (path, &temporary) {
             (Some(path), _) => path.to_owned(),
             (None, temporary) => temporary.as_ref().map(|it| it.path().to_owned()).unwrap_or_default(),
         };
         fs::create_dir_all(&directory).map_err(|error| (directory.clone(), error))?;
+        Draft::clean(&directory);
         Ok(Self { directory, _temporary: temporary })
     }
 
-    /// Copies `body`, which `place` calls `tag`.
-    pub(super) fn store(&self, place: &Place, tag: &str, body: impl Read) -> Result<PathBuf, SourceFault> {
+    /// Copies `body`, which `place` calls `tag`. Answers where it is, and its SHA-256.
+    pub(super) fn store(
+        &self,
+        place: &Place,
+        tag: &str,
+        body: impl Read,
+    ) -> Result<(PathBuf, [u8; 32]), SourceFault> {
         let failed = |error| SourceFault::Copy { directory: self.directory.clone(), error };
         let name = self.directory.join(format!("{}.place", hash(place)));
         if !name.exists() {
@@ -59,15 +63,15 @@ impl Cache {
         let tag = if tag.len() > LONGEST_TAG { String::new() } else { hex(tag.as_bytes()) };
         let path = self.directory.join(format!("{}-{tag}", hash(place)));
         let draft = Draft::new(&path).map_err(failed)?;
-        let (mut body, mut chunk) = (body, vec![0; CHUNK]);
+        let (mut body, mut chunk, mut sha256) = (body, vec![0; CHUNK], Context::new(&SHA256));
         loop {
-            match body.read(&mut chunk).map_err(download_fault)? {
-                0 => break,
-                count => draft.file().write_all(chunk.get(..count).unwrap_or_default()).map_err(failed)?,
-            }
+            let count = body.read(&mut chunk).map_err(download_fault)?;
+            let Some(read @ [_, ..]) = chunk.get(..count) else { break };
+            sha256.update(read);
+            draft.file().write_all(read).map_err(failed)?;
         }
         draft.publish().map_err(failed)?;
-        Ok(path)
+        Ok((path, octets(&sha256.finish())))
     }
 
     /// The copies of `place`, the last one last, each with its tag if that is known.
@@ -122,8 +126,17 @@ impl Cache {
 
 /// What stands for a place in the names of its copies.
 fn hash(place: &Place) -> String {
-    let digest = digest(&SHA256, place.to_string().as_bytes());
-    hex(digest.as_ref().get(..8).unwrap_or_default())
+    hex(sha256(place.to_string().as_bytes()).get(..8).unwrap_or_default())
+}
+
+pub(super) fn sha256(bytes: &[u8]) -> [u8; 32] {
+    octets(&digest(&SHA256, bytes))
+}
+
+fn octets(digest: &Digest) -> [u8; 32] {
+    let mut octets = [0; 32];
+    octets.copy_from_slice(digest.as_ref());
+    octets
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -146,14 +159,14 @@ mod tests {
         let object = |key: &str| Place::Remote(Location::S3 { bucket: "b".to_owned(), key: key.to_owned() });
         let place = object("ca/root.crlx");
         let cache = Cache::open(Some(directory.path())).unwrap();
-        for (tag, content) in [("\"one\"", "1"), ("\"two\"", "2"), ("\"three\"", "3")] {
-            cache.store(&place, tag, content.as_bytes()).unwrap();
+        for number in 1..=COPIES + 1 {
+            cache.store(&place, &format!("\"{number}\""), number.to_string().as_bytes()).unwrap();
         }
         let again = Cache::open(Some(directory.path())).unwrap();
         let found = again.recall(&place);
         let tags: Vec<_> = found.iter().map(|(tag, _)| tag.clone().unwrap()).collect();
-        assert_eq!(tags, ["\"two\"", "\"three\""], "the older ones are gone");
-        assert_eq!(fs::read(&found[1].1).unwrap(), b"3");
+        assert_eq!(tags, ["\"2\"", "\"3\"", "\"4\"", "\"5\""], "the older ones are gone");
+        assert_eq!(fs::read(&found[3].1).unwrap(), b"5");
         assert_eq!(again.members("b", "ca/"), [place]);
         assert!(again.members("b", "cb/").is_empty());
         assert!(again.recall(&object("ca/other.crlx")).is_empty());

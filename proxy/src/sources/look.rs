@@ -5,14 +5,20 @@ use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use crl_tool::{DownloadFault, Location, Parcel, Problem};
 use time::OffsetDateTime;
 
+use super::at_once::at_once;
+use super::cache::sha256;
 use super::{Content, Copy, Held, Keep, Look, Place, SourceFault, Sources};
 
 /// A certificate, a key or a bundle is smaller.
 const MOST_SMALL: u64 = 1 << 20;
+/// What cannot be used is asked for in full at least as often.
+const LONGEST_DOUBT: Duration = Duration::from_secs(3_600);
 
 impl Sources {
     /// Looks at one place. `again` takes a file for changed, whatever it looks like.
@@ -22,6 +28,11 @@ impl Sources {
             Place::Remote(location) => self.look_at_remote(place, location, keep),
             Place::Prefix { bucket, prefix } => self.look_below(place, bucket, prefix),
         };
+        self.note(place, looked)
+    }
+
+    /// What came of a look at a place.
+    fn note(&self, place: &Place, looked: Result<bool, SourceFault>) -> Look {
         let mut held = self.held();
         let known = held.entry(place.clone()).or_default();
         match looked {
@@ -76,25 +87,40 @@ impl Sources {
 
     fn look_at_remote(&self, place: &Place, location: &Location, keep: Keep) -> Result<bool, SourceFault> {
         self.recall(place, keep);
-        let known = self.held().get(place).and_then(|known| known.tag.clone());
+        let known = self.held().get_mut(place).and_then(Held::credible_tag);
         let Some(parcel) = self.courier.fetch(location, known.as_deref())? else { return Ok(false) };
         let Parcel { tag, modified, body } = parcel;
-        let content = match keep {
-            Keep::Disk => Content::File(self.cache.store(place, &tag, body)?),
+        let (content, digest) = match keep {
+            Keep::Disk => {
+                let (path, digest) = self.cache.store(place, &tag, body)?;
+                (Content::File(path), digest)
+            }
             Keep::Both | Keep::Memory => {
                 let bytes = small(body)?;
                 if keep == Keep::Both {
                     self.cache.store(place, &tag, bytes.as_slice())?;
                 }
-                Content::Bytes(bytes.into())
+                let digest = sha256(&bytes);
+                (Content::Bytes(bytes.into()), digest)
             }
         };
-        let copy = self.new_copy(place, true, content, modified);
         let mut held = self.held();
         let known = held.entry(place.clone()).or_default();
         known.tag = Some(tag);
+        if known.digest.replace(digest) == Some(digest)
+            && let Some(last) = known.copies.last_mut()
+        {
+            // The same under another name: whatever was made of it stays.
+            let before = std::mem::replace(&mut last.content, content);
+            if before != last.content {
+                self.cache.forget(&before);
+            }
+            return Ok(false);
+        }
+        let copy = self.new_copy(place, true, content, modified);
         // Between the one in force, which is the first, and this one, there may be others that were refused.
-        for refused in known.copies.drain(1.min(known.copies.len())..) {
+        let stay = known.recalled.max(1).min(known.copies.len());
+        for refused in known.copies.drain(stay..) {
             // Of a server that sends again what it was told is here, the copy has the same name.
             if refused.content != copy.content {
                 self.cache.forget(&refused.content);
@@ -121,6 +147,7 @@ impl Sources {
             recalled.copies.push(self.new_copy(place, true, content, None));
             recalled.tag = tag;
         }
+        recalled.recalled = recalled.copies.len();
         self.held().insert(place.clone(), recalled);
     }
 
@@ -141,8 +168,27 @@ impl Sources {
         let members: Vec<_> = keys.into_iter().map(object).collect();
         let before =
             std::mem::replace(&mut self.held().entry(place.clone()).or_default().members, members.clone());
-        let looks: Vec<_> = members.iter().map(|member| self.look(member, Keep::Disk, false)).collect();
-        Ok(before != members || looks.contains(&Look::Changed))
+        let (changed, silent) = (AtomicBool::new(before != members), AtomicBool::new(false));
+        at_once(&members, |member| {
+            let look = if silent.load(Ordering::Relaxed) {
+                self.recall(member, Keep::Disk);
+                let limit = self.settings.timeout;
+                self.note(member, Err(DownloadFault::Late { limit }.into()))
+            } else {
+                self.look(member, Keep::Disk, false)
+            };
+            changed.fetch_or(look == Look::Changed, Ordering::Relaxed);
+            // There may be a thousand, and each would wait as long.
+            silent.fetch_or(self.is_silent(member), Ordering::Relaxed);
+        });
+        Ok(changed.into_inner())
+    }
+
+    /// Whether nobody answered when a place was asked for.
+    fn is_silent(&self, place: &Place) -> bool {
+        let held = self.held();
+        let fault = held.get(place).and_then(|known| known.fault.as_deref());
+        matches!(fault, Some(SourceFault::Download(DownloadFault::Late { .. } | DownloadFault::AwsCall(_))))
     }
 
     fn new_copy(
@@ -154,6 +200,18 @@ impl Sources {
     ) -> Copy {
         let fetched = OffsetDateTime::now_utc();
         Copy { mark: self.new_mark(), origin: place.to_string().into(), remote, content, modified, fetched }
+    }
+}
+
+impl Held {
+    /// What the place calls its content, if that is as good as the content.
+    fn credible_tag(&mut self) -> Option<String> {
+        if let Some(doubt) = self.doubt.as_mut().filter(|doubt| doubt.next <= Instant::now()) {
+            doubt.next = Instant::now() + doubt.pause;
+            doubt.pause = doubt.pause.saturating_mul(2).min(LONGEST_DOUBT);
+            return None;
+        }
+        self.tag.clone()
     }
 }
 

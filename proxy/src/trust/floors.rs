@@ -39,6 +39,38 @@ struct Floor {
     content: [u8; 32],
 }
 
+impl Floor {
+    fn of(metadata: &Metadata) -> Self {
+        Self {
+            issuer: metadata.issuer.clone(),
+            number: metadata.crl_number,
+            this_update: metadata.this_update.unix_timestamp(),
+            content: content(metadata),
+        }
+    }
+
+    fn check(&self, metadata: &Metadata) -> Result<(), Behind> {
+        let this_update = metadata.this_update.unix_timestamp();
+        if metadata.crl_number < self.number || this_update < self.this_update {
+            return Err(Behind::Rollback {
+                new: shown(metadata.crl_number),
+                new_update: this_update,
+                old: shown(self.number),
+                old_update: self.this_update,
+            });
+        }
+        // CRLs of old CAs have no number.
+        if metadata.crl_number.is_some()
+            && metadata.crl_number == self.number
+            && content(metadata) != self.content
+        {
+            let number = shown(self.number);
+            return Err(Behind::Conflict { number, old_update: self.this_update });
+        }
+        Ok(())
+    }
+}
+
 /// Why a CRL is behind.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Behind {
@@ -55,6 +87,8 @@ pub(super) enum Behind {
 pub(super) struct Floors {
     file: Option<PathBuf>,
     floors: BTreeMap<Series, Floor>,
+    /// Whether the file has others.
+    unsaved: bool,
 }
 
 impl Floors {
@@ -65,7 +99,7 @@ impl Floors {
             let hint = "restore it; without it, an older CRL than the last one would be taken";
             Invalid::new(KEY, format!("{}: {problem}", path.display()), hint)
         };
-        let mut floors = Self { file: Some(path.to_owned()), floors: BTreeMap::new() };
+        let mut floors = Self { file: Some(path.to_owned()), ..Self::default() };
         let text = match std::fs::read_to_string(path) {
             Ok(text) => text,
             // The first start.
@@ -83,50 +117,38 @@ impl Floors {
         Ok(floors)
     }
 
-    /// Whether a CRL may follow what has been in force.
-    pub(super) fn check(&self, metadata: &Metadata) -> Result<(), Behind> {
-        let Some(floor) = self.floors.get(&Series::of(metadata)) else { return Ok(()) };
-        let this_update = metadata.this_update.unix_timestamp();
-        if metadata.crl_number < floor.number || this_update < floor.this_update {
-            return Err(Behind::Rollback {
-                new: shown(metadata.crl_number),
-                new_update: this_update,
-                old: shown(floor.number),
-                old_update: floor.this_update,
-            });
-        }
-        // CRLs of old CAs have no number.
-        if metadata.crl_number.is_some()
-            && metadata.crl_number == floor.number
-            && content(metadata) != floor.content
-        {
-            let number = shown(floor.number);
-            return Err(Behind::Conflict { number, old_update: floor.this_update });
-        }
-        Ok(())
+    /// Whether a CRL may follow what has been in force, and `before`, which is of the same series.
+    pub(super) fn check(&self, metadata: &Metadata, before: Option<&Metadata>) -> Result<(), Behind> {
+        let floors = self.floors.get(&Series::of(metadata)).cloned().into_iter();
+        floors.chain(before.map(Floor::of)).try_for_each(|floor| floor.check(metadata))
     }
 
-    /// Raises the floors to what is in force now.
+    /// Raises the floors to what is in force, and sees to it that the file has them.
     pub(super) fn raise(&mut self, in_force: &[&Metadata]) -> Result<(), Invalid> {
-        let mut changed = false;
         for metadata in in_force {
-            let floor = Floor {
-                issuer: metadata.issuer.clone(),
-                number: metadata.crl_number,
-                this_update: metadata.this_update.unix_timestamp(),
-                content: content(metadata),
-            };
-            changed |= self.floors.insert(Series::of(metadata), floor.clone()) != Some(floor);
+            let floor = Floor::of(metadata);
+            self.unsaved |= self.floors.insert(Series::of(metadata), floor.clone()) != Some(floor);
         }
-        if changed { self.write() } else { Ok(()) }
+        if self.unsaved {
+            self.write()?;
+        }
+        self.unsaved = false;
+        Ok(())
     }
 
     /// Forgets the floors of an issuer, by name. Answers how many there were.
     pub(super) fn clear(&mut self, issuer: &str) -> Result<usize, Invalid> {
-        let before = self.floors.len();
-        self.floors.retain(|_, floor| floor.issuer != issuer);
-        self.write()?;
-        Ok(before - self.floors.len())
+        let mut others = self.floors.clone();
+        others.retain(|_, floor| floor.issuer != issuer);
+        let before = std::mem::replace(&mut self.floors, others);
+        match self.write() {
+            Ok(()) => Ok(before.len() - self.floors.len()),
+            // What cannot be forgotten in the file counts.
+            Err(problem) => {
+                self.floors = before;
+                Err(problem)
+            }
+        }
     }
 
     fn write(&self) -> Result<(), Invalid> {

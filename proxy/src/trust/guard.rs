@@ -48,13 +48,20 @@ pub struct NotTaken {
     pub problem: Invalid,
     /// Whether a process that has nothing else does not start.
     pub fatal: bool,
+    /// Whether the same may be taken later: something is wrong with this machine, such as a full disk.
+    pub again: bool,
     /// The CRL's issuer and content, if it came that far.
     pub crl: Option<Box<(String, [u8; 32])>>,
 }
 
 impl NotTaken {
+    /// What this machine keeps from being taken.
+    pub(super) fn for_now(problem: Invalid) -> Self {
+        Self { again: true, ..Self::fatal(Why::Unusable, problem) }
+    }
+
     pub(super) fn fatal(why: Why, problem: Invalid) -> Self {
-        Self { why, problem, fatal: true, crl: None }
+        Self { why, problem, fatal: true, again: false, crl: None }
     }
 }
 
@@ -85,7 +92,7 @@ impl Guard {
             let problem = Invalid::new(KEY, format!("{}: {problem}", new.origin), hint);
             NotTaken { crl: crl.clone(), ..NotTaken::fatal(why, problem) }
         };
-        self.floors.check(metadata).map_err(|behind| {
+        self.floors.check(metadata, before.map(|before| before.index.metadata())).map_err(|behind| {
             let (why, hint) = match &behind {
                 Behind::Rollback { .. } => (
                     Why::Rollback,
@@ -124,9 +131,17 @@ impl Guard {
         (under == context).then(|| not_taken.clone())
     }
 
-    /// Remembers that a copy was refused.
+    /// Remembers that a copy was refused, if it would be again.
     pub(super) fn remember(&mut self, mark: Mark, context: &Arc<[Mark]>, not_taken: &NotTaken) {
-        self.refused.insert(mark, (context.clone(), not_taken.clone()));
+        if !not_taken.again {
+            self.refused.insert(mark, (context.clone(), not_taken.clone()));
+        }
+    }
+
+    /// The copies that cannot be used, whatever is in force.
+    pub(super) fn unusable(&self) -> Vec<Mark> {
+        let unusable = self.refused.iter().filter(|(_, (_, refused))| refused.why == Why::Unusable);
+        unusable.map(|(mark, _)| *mark).collect()
     }
 
     /// Forgets what is not refused any longer.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crl_tool::{Gap, Index, IssuerError, IssuerId, Reasons, Subject};
+use crl_tool::{Gap, Index, IssuerError, IssuerId, Metadata, Reasons, Subject};
 use rustls_pki_types::{CertificateDer, UnixTime};
 use time::OffsetDateTime;
 
@@ -309,6 +309,11 @@ impl Revocations {
     /// Every CRL, for metrics and the status of the process.
     pub fn crls(&self) -> impl Iterator<Item = &Crl> {
         self.by_issuer.values().flatten()
+    }
+
+    /// What each CRL says of itself.
+    pub(super) fn metadata(&self) -> Vec<&Metadata> {
+        self.crls().map(|crl| crl.index.metadata()).collect()
     }
 
     /// The CRLs that are past nextUpdate and grace at `now`.

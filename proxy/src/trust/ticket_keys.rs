@@ -1,10 +1,11 @@
-//! The keys that session tickets are sealed with: a process's own, which it replaces as time goes by, or a fleet's, from a file.
+//! The keys that session tickets are sealed with: a process's own, which it replaces as time goes by, or a fleet's, which a file or a secret has.
 //!
 //! A ticket is `id (16) | salt (32) | AES-256-GCM`. Each has a key of its own, which HKDF makes of the ticket key, the salt and the
 //! server, so that the nonce may be constant however many tickets a fleet seals.
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
@@ -14,7 +15,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use rustls_pki_types::UnixTime;
 
-use crate::config::{File, Invalid, Tickets};
+use crate::config::{Invalid, Source, Tickets};
+use crate::sources::Sources;
 
 /// Of a key as it is given.
 const LEAST_BYTES: usize = 32;
@@ -32,7 +34,7 @@ const PURPOSE: &[u8] = b"postern session tickets 1";
 /// What tickets are sealed and opened with.
 pub(super) struct TicketKeys {
     ring: ArcSwap<Ring>,
-    /// How long a key of our own seals; a fleet's are replaced in their file.
+    /// How long a key of our own seals; a fleet's are replaced where they come from.
     period: Option<u64>,
 }
 
@@ -54,32 +56,30 @@ struct Key {
 pub(super) struct Opened(Vec<u8>);
 
 impl TicketKeys {
-    /// The fleet's keys, or else our own: those of `last`, if there are any.
+    /// The fleet's keys, or else our own: those of `last`, if they are the same.
     pub(super) fn load(
         config: &Tickets,
+        sources: &Sources,
         last: Option<&Arc<Self>>,
         now: UnixTime,
     ) -> Result<Arc<Self>, Invalid> {
-        let keys = match (&config.keys, last) {
-            (Some(file), last) => {
-                let ring = Ring::read(file)?;
-                // The same keys stay the same object: nothing has changed then.
-                match last.filter(|last| last.ring.load().is_same(&ring)) {
-                    Some(last) => return Ok(last.clone()),
-                    None => Self::of_fleet(ring),
-                }
-            }
-            (None, Some(last)) => return Ok(last.clone()),
-            (None, None) => {
-                let period = config.lifetime.as_secs();
-                let key = Key::random().ok_or_else(|| {
-                    Invalid::new("tickets.enabled", "there are no random numbers", "see what the system says")
-                })?;
-                let ring = Ring { keys: vec![key], until: now.as_secs().saturating_add(period) };
-                Self { ring: ArcSwap::from_pointee(ring), period: Some(period) }
-            }
-        };
-        Ok(Arc::new(keys))
+        let Some(source) = &config.keys else { return Self::own(config.lifetime, last, now) };
+        let ring = Ring::read(source, sources)?;
+        // The same keys stay the same object: nothing has changed then.
+        let same = last.filter(|last| last.ring.load().is_same(&ring)).cloned();
+        Ok(same.unwrap_or_else(|| Arc::new(Self::of_fleet(ring))))
+    }
+
+    fn own(lifetime: Duration, last: Option<&Arc<Self>>, now: UnixTime) -> Result<Arc<Self>, Invalid> {
+        if let Some(last) = last {
+            return Ok(last.clone());
+        }
+        let period = lifetime.as_secs();
+        let key = Key::random().ok_or_else(|| {
+            Invalid::new("tickets.enabled", "there are no random numbers", "see what the system says")
+        })?;
+        let ring = Ring { keys: vec![key], until: now.as_secs().saturating_add(period) };
+        Ok(Arc::new(Self { ring: ArcSwap::from_pointee(ring), period: Some(period) }))
     }
 
     fn of_fleet(ring: Ring) -> Self {
@@ -148,18 +148,16 @@ impl Ring {
         self.keys.iter().map(|key| key.id).eq(other.keys.iter().map(|key| key.id))
     }
 
-    fn read(file: &File) -> Result<Self, Invalid> {
-        let text = std::fs::read_to_string(&file.path).map_err(|error| {
-            let hint = "check the name (relative to the configuration file) and the permissions";
-            Invalid::new(&file.key, format!("{}: cannot be read: {error}", file.path.display()), hint)
-        })?;
-        Self::parse(file, &text)
+    fn read(source: &Source, sources: &Sources) -> Result<Self, Invalid> {
+        let (_, content) = sources.read(source)?;
+        // What is no text is no base64, either.
+        Self::parse(source, &String::from_utf8_lossy(&content))
     }
 
     /// Each line is a key in base64; empty lines and those that begin with `#` are nothing.
-    fn parse(file: &File, text: &str) -> Result<Self, Invalid> {
+    fn parse(source: &Source, text: &str) -> Result<Self, Invalid> {
         let invalid = |problem: String, hint: &str| {
-            Invalid::new(&file.key, format!("{}: {problem}", file.path.display()), hint)
+            Invalid::new(&source.key, format!("{}: {problem}", source.place), hint)
         };
         let mut keys: Vec<Key> = Vec::new();
         // The lines themselves are never shown.
@@ -227,8 +225,6 @@ impl Key {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     const LIFETIME: u64 = 100;
@@ -238,12 +234,12 @@ mod tests {
     }
 
     fn own(last: Option<&Arc<TicketKeys>>, now: u64) -> Arc<TicketKeys> {
-        let config = Tickets { enabled: true, keys: None, lifetime: Duration::from_secs(LIFETIME) };
-        TicketKeys::load(&config, last, at(now)).unwrap()
+        TicketKeys::own(Duration::from_secs(LIFETIME), last, at(now)).unwrap()
     }
 
     fn read(text: &str) -> Result<TicketKeys, Invalid> {
-        Ring::parse(&File::new("tickets.keys", "keys"), text).map(TicketKeys::of_fleet)
+        let place = crate::config::Place::File("keys".into());
+        Ring::parse(&Source { key: "tickets.keys".to_owned(), place }, text).map(TicketKeys::of_fleet)
     }
 
     fn key(byte: u8) -> String {

@@ -2,6 +2,7 @@
 
 use postern_tests::Outcome;
 use postern_tests::lambda::Function;
+use postern_tests::random::Random;
 
 use super::stage::{Stage, uploaded};
 
@@ -21,7 +22,7 @@ fn events_in_any_order_end_with_the_newest_crl_everywhere() -> Outcome {
         (0..FUNCTIONS).map(|_| Function::start(&stage.s3.environment())).collect::<Result<_, _>>()?;
     let seed = u64::from(std::process::id());
     println!("seed {seed}");
-    let mut random = Random(seed);
+    let mut random = Random::new(seed);
     // No edition is sure to be seen before another one takes its place, until the newest one was published once.
     let newest_at = EVENTS / 2;
     let (mut sent, mut newest_seen) = (vec![0; FUNCTIONS], 0);
@@ -61,17 +62,4 @@ fn settle(functions: &mut [Function], sent: &mut [usize]) -> Outcome {
         }
     }
     Ok(())
-}
-
-/// SplitMix64.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        // 32 bits fit into every usize.
-        usize::try_from((mixed ^ (mixed >> 31)) >> 32).unwrap_or(0) % limit
-    }
 }

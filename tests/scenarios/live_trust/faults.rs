@@ -71,3 +71,42 @@ fn every_fault_keeps_the_last_good_is_said_once_and_passes() -> Outcome {
     s3.put(KEY, &files::read(&stage.pki.path("crl/intermediate.crlx"))?)?;
     until_status(&stage, "good", 0)
 }
+
+#[test]
+fn what_came_under_the_etag_of_something_else_is_asked_for_again() -> Outcome {
+    let (pki, s3, copies) = (Pki::make()?, S3::start()?, files::temporary_directory()?);
+    let (upstream, way) = (Upstream::start(&pki)?, Faulty::start(&s3)?);
+    let put = |pki: &Pki| s3.put(KEY, &files::read(&pki.path("crl/intermediate.crlx"))?);
+    let clients = ["good2", "good3"];
+    clients.iter().try_for_each(|client| pki.issue(client, |_| {}))?;
+    put(&pki)?;
+    let config = with_crl_at(config(&pki, &upstream), &pki, &in_s3(KEY))
+        .text("sources.directory", copies.path().display());
+    let wrong = || way.set(Fault::WrongEtag(b"<html>please log in</html>".to_vec()));
+    wrong();
+    let refused = start(&config, way.environment(&s3)).err().map(|failure| failure.to_string());
+    assert!(refused.is_some_and(|refused| refused.contains(KEY)), "there is nothing else");
+    way.set(Fault::None);
+    // S3 says that the page, of which there is a copy, is what it still has.
+    let mut stage = Stage { postern: start(&config, way.environment(&s3))?, upstream, pki };
+    for client in clients {
+        assert_eq!(stage.curl(client, "/").call()?.status, 200);
+        wrong();
+        stage.pki.revoke(client)?;
+        put(&stage.pki)?;
+        stage.postern.said(&["kept the last good", KEY])?;
+        assert_eq!(stage.curl("good", "/").call()?.status, 200);
+        assert_eq!(stage.curl("revoked", "/").call()?.status, 0);
+        if client == "good2" {
+            way.set(Fault::None);
+        } else {
+            let Stage { postern, upstream, pki } = stage;
+            drop(postern);
+            way.set(Fault::None);
+            stage = Stage { postern: start(&config, way.environment(&s3))?, upstream, pki };
+        }
+        until_status(&stage, client, 0)?;
+    }
+    assert_eq!(stage.curl("good", "/").call()?.status, 200);
+    Ok(())
+}

@@ -5,7 +5,9 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use crl_tool::{Build, BuildError, Index, Input, Issuer, OpenError, ProofError, PublicKey};
+use crl_tool::{
+    Build, BuildError, CrlError, Fault, Index, Input, Issuer, OpenError, Problem, ProofError, PublicKey,
+};
 use time::OffsetDateTime;
 
 use super::super::crl_signer::CrlSigner;
@@ -128,9 +130,9 @@ impl Revocations {
         last: Option<&Arc<Self>>,
         guard: &Guard,
     ) -> Result<(), NotTaken> {
-        let index = proofs.open(copy, sources).map_err(|Unusable(problem, hint)| {
+        let index = proofs.open(copy, sources).map_err(|Unusable { problem, hint, again }| {
             let problem = Invalid::new(KEY, format!("{}: {problem}", copy.origin), hint);
-            NotTaken::fatal(Why::Unusable, problem)
+            NotTaken { again, ..NotTaken::fatal(Why::Unusable, problem) }
         })?;
         let crl = Crl::new(copy, index, proofs.context.clone())?;
         // Whatever file it was in: files can be exchanged.
@@ -222,7 +224,7 @@ impl Proofs {
             Content::File(path) => path.as_path(),
             Content::Bytes(_) => Path::new(""),
         };
-        let file = File::open(path).map_err(|error| Unusable::because(&SourceFault::File(error)))?;
+        let file = File::open(path).map_err(|error| Unusable::file(&SourceFault::File(error)))?;
         let mut first = [0; 8];
         let indexed = match file.read_exact_at(&mut first, 0) {
             Ok(()) => Index::is_index(&first),
@@ -235,43 +237,64 @@ impl Proofs {
             Some(keys) => Index::from_signed_file(file, path, keys),
             None => Index::from_file(file, path),
         };
-        let unusable = |error: OpenError| Unusable(error.fault.to_string(), error.fault.hint());
-        let index = opened.map_err(unusable)?;
+        let index = opened.map_err(|error| Unusable::index(&error))?;
         if self.keys.is_none() && copy.remote {
             index.verify_by(&self.issuers).map_err(|error| {
                 if let ProofError::Verify { error, .. } = &error {
-                    return Unusable(error.to_string(), NO_ISSUER);
+                    return Unusable::new(error, NO_ISSUER);
                 }
-                Unusable(error.to_string(), error.hint())
+                let again = matches!(&error, ProofError::Open(error) if is_of_machine(error));
+                Unusable { again, ..Unusable::new(&error, error.hint()) }
             })?;
         } else {
-            index.check_crl().map_err(unusable)?;
+            index.check_crl().map_err(|error| Unusable::index(&error))?;
         }
         Ok(index)
     }
 
     #[expect(clippy::wildcard_enum_match_arm, reason = "one kind of error has another way out here")]
     fn build(&self, copy: &Copy, crl: File, path: &Path, sources: &Sources) -> Result<Index, Unusable> {
-        let failed = |error: std::io::Error| {
-            Unusable(format!("cannot be indexed: {error}"), "check the space in sources.directory, or TMPDIR")
+        let failed = |error: &std::io::Error| {
+            let (problem, hint) =
+                (format!("cannot be indexed: {error}"), "check the space in sources.directory, or TMPDIR");
+            Unusable { problem, hint, again: true }
         };
-        let scratch = sources.scratch().map_err(failed)?;
+        let scratch = sources.scratch().map_err(|error| failed(&error))?;
         let build = Build::new(&self.issuers).max_bytes(sources.max_bytes());
         let built = build.write(Input::from_reader(&copy.origin, crl), &scratch);
         built.map_err(|error| match &error {
-            BuildError::Verify { error, .. } => Unusable(error.to_string(), NO_ISSUER),
-            _ => Unusable(error.to_string(), error.hint()),
+            BuildError::Verify { error, .. } => Unusable::new(error, NO_ISSUER),
+            BuildError::Io(error) => failed(error),
+            BuildError::Crl(CrlError { problem: Problem::Io(error), .. }) => failed(error),
+            _ => Unusable::new(&error, error.hint()),
         })?;
-        let opened = Index::from_file(scratch, path);
-        opened.map_err(|error| Unusable(error.fault.to_string(), error.fault.hint()))
+        Index::from_file(scratch, path).map_err(|error| Unusable::index(&error))
     }
 }
 
 /// What is wrong with a CRL, and the way out.
-struct Unusable(String, &'static str);
+struct Unusable {
+    problem: String,
+    hint: &'static str,
+    /// Nothing is wrong with the CRL.
+    again: bool,
+}
 
 impl Unusable {
-    fn because(fault: &SourceFault) -> Self {
-        Self(fault.to_string(), fault.hint())
+    fn new(problem: &impl ToString, hint: &'static str) -> Self {
+        Self { problem: problem.to_string(), hint, again: false }
     }
+
+    fn file(fault: &SourceFault) -> Self {
+        Self { again: true, ..Self::new(fault, fault.hint()) }
+    }
+
+    fn index(error: &OpenError) -> Self {
+        Self { again: is_of_machine(error), ..Self::new(&error.fault, error.fault.hint()) }
+    }
+}
+
+/// Whether reading failed, and not what was read.
+fn is_of_machine(error: &OpenError) -> bool {
+    matches!(&error.fault, Fault::Io(error) if error.kind() != std::io::ErrorKind::UnexpectedEof)
 }
