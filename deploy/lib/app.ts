@@ -25,14 +25,19 @@ export function compose(app: App, settings: Settings): void {
     const { net } = new NetworkStack(app, `Network-${at}`, props);
     const copyTo = place === first ? second?.region : undefined;
     const trust = new TrustStack(app, `Trust-${at}`, { ...props, logs: artifacts.logs, copyTo });
-    const pipeline = new PipelineStack(app, `Pipeline-${at}`, { ...props, artifacts: artifacts.bucket });
+    const pipeline = new PipelineStack(app, `Pipeline-${at}`, { ...props, artifacts });
     pipeline.addStackDependency(trust);
-    if (settings.pki.kind === "private-ca" && place === first) new PkiStack(app, `Pki-${at}`, props).addStackDependency(trust);
+    const pki = settings.pki.kind === "private-ca" && place === first ? new PkiStack(app, `Pki-${at}`, props) : undefined;
+    pki?.addStackDependency(trust);
     const { api } = new ApiStack(app, `Api-${at}`, { ...props, net });
     const secretArn = settings.proxy.secretArn ?? names.serverSecretArn(settings, at);
     const { service } = new ProxyStack(app, `Proxy-${at}`, { ...props, net, artifacts, trust: trust.trust, api, secretArn });
-    const { privateLink, lattice, events, lambda } = settings.reach;
-    if (privateLink ?? lattice ?? (events || lambda)) new ReachStack(app, `Reach-${at}`, { ...props, net, api, service });
+    const { privateLink, lattice, events, lambda, regional, alternative } = settings.reach;
+    if (privateLink ?? lattice ?? regional ?? alternative ?? (events || lambda)) {
+      const reach = new ReachStack(app, `Reach-${at}`, { ...props, net, api, service, logs: artifacts.logs });
+      // The alternative front reads the bundle while it is deployed.
+      if (pki !== undefined) reach.addStackDependency(pki);
+    }
   }
   if (first !== undefined && second !== undefined) new FailoverStack(app, "Failover", { settings, network: first });
   for (const consumer of settings.consumers) new ConsumerStack(app, `Consumer-${consumer.account}-${consumer.region}`, settings, consumer);

@@ -27,6 +27,8 @@ const place = z.strictObject({
   ...network.shape,
   /** ACM certificate of the private API's domain name, in this Region. Required with `api.domain`. */
   apiCertificate: arn.optional(),
+  /** ACM certificate of what clients call the alternative front, in this Region. Required with `reach.alternative`. */
+  alternativeCertificate: arn.optional(),
 });
 
 const api = z.strictObject({
@@ -70,7 +72,8 @@ const pki = z.discriminatedUnion("kind", [
 ]);
 
 const crl = z.strictObject({
-  /** The version of crl-tool's zip in the artifacts bucket: `crl-tool/VERSION.zip`. */
+  /** How crl-tool comes to Lambda: as `crl-tool/VERSION.zip` in the artifacts bucket, or as an image of its registry. */
+  package: z.enum(["zip", "image"]).default("zip"),
   version: image,
   /** KMS signs each index. */
   signed: z.boolean().default(false),
@@ -90,6 +93,14 @@ const privateLink = z.strictObject({
 
 const lattice = z.strictObject({ sharedWith: z.array(z.union([account, arn])).min(1) });
 
+/** An Application Load Balancer in front of the same API, to compare the proxy with. */
+const alternative = z.discriminatedUnion("mode", [
+  /** A trust store of the bundle, and these keys of the CRL bucket, which must be there when it is deployed. */
+  z.strictObject({ mode: z.literal("verify"), crls: z.array(z.string().min(1)).min(1).max(30) }),
+  /** Certificates are passed on and not looked at: the API lets everybody in who does not look at them itself. */
+  z.strictObject({ mode: z.literal("danger_passthrough") }),
+]);
+
 const reach = z.strictObject({
   privateLink: privateLink.optional(),
   lattice: lattice.optional(),
@@ -97,6 +108,9 @@ const reach = z.strictObject({
   events: z.boolean().default(false),
   /** Lambda in the VPC -> the private API. */
   lambda: z.boolean().default(false),
+  /** Regional API, with signatures of these principals -> VPC link -> load balancer -> the private API. */
+  regional: z.strictObject({ principals: z.array(arn).min(1) }).optional(),
+  alternative: alternative.optional(),
 });
 
 const consumer = z.strictObject({
@@ -135,6 +149,7 @@ const settings = z.strictObject({
 });
 
 export type Settings = z.infer<typeof settings>;
+export type Reach = Settings["reach"];
 export type Network = z.infer<typeof network>;
 export type Place = z.infer<typeof place>;
 export type ConsumerSettings = z.infer<typeof consumer>;

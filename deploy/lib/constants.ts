@@ -21,8 +21,11 @@ export const CONFIGURATION = "CONFIGURATION";
 /** Seconds. A load balancer may send new connections for about 120 s after deregistration, and ECS stops waiting after 120 s. */
 export const DRAIN = { accept: 60, deadline: 110, stopTimeout: 120, deregistration: 120 } as const;
 
-/** Keys of the bucket that holds what the proxy trusts. */
-export const TRUST_KEYS = { bundle: "truststore/ca.pem", issuers: "truststore/issuers.pem", indexes: "indexes/" } as const;
+/** What the proxy tells the API about its client, and nobody else may. */
+export const IDENTITY_HEADERS = ["Client-Cert", "X-Client-Cert-Sub", "X-Postern-Vpce-Id"] as const;
+
+/** Keys of the bucket that holds what the proxy trusts. `truststore/` is copied to the second Region; the others are each Region's own. */
+export const TRUST_KEYS = { bundle: "truststore/ca.pem", issuers: "truststore/issuers.pem", indexes: "indexes/", signers: "signers/indexes.pem" } as const;
 
 /** Names in CloudWatch. */
 export const METRICS = {

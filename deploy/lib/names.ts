@@ -7,6 +7,7 @@ export const names = {
   artifactsBucket: (settings: Settings, region: string) => `${settings.name}-artifacts-${settings.account}-${region}`,
   logsBucket: (settings: Settings, region: string) => `${settings.name}-logs-${settings.account}-${region}`,
   proxyRepository: (settings: Settings) => `${settings.name}/proxy`,
+  crlToolRepository: (settings: Settings) => `${settings.name}/crl-tool`,
   agentRepository: (settings: Settings) => `${settings.name}/cloudwatch-agent`,
   replicationRole: (settings: Settings) => `${settings.name}-replication`,
   serverSecret: (settings: Settings) => `${settings.name}/server`,

@@ -8,3 +8,8 @@ export function source(path: string): string {
   while (!existsSync(join(directory, "package.json"))) directory = dirname(directory);
   return readFileSync(join(directory, "lib", path), "utf8");
 }
+
+/** A small function as it goes into a template, together with what all of them have in common. */
+export function inline(path: string): string {
+  return source("worker.cjs") + source(path);
+}

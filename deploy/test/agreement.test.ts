@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { parse } from "smol-toml";
 import { expect, test } from "vitest";
 
-import { ADMIN, CRL_METRICS, METRICS, PORTS } from "../lib/constants.js";
+import { ADMIN, CRL_METRICS, IDENTITY_HEADERS, METRICS, PORTS } from "../lib/constants.js";
 
 const file = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), "utf8");
 
@@ -11,6 +11,13 @@ test("ports are the proxy's defaults", () => {
   const example = parse(file("proxy/config.example.toml")) as any;
   expect(example.listen.address).toBe(`0.0.0.0:${PORTS.proxy}`);
   expect(example.admin.address).toMatch(new RegExp(`:${PORTS.admin}$`));
+});
+
+test("what the regional API takes away from its callers is what the proxy says about its clients", () => {
+  const settings = (parse(file("proxy/config.example.toml")) as any).identity_headers;
+  const switches = { client_cert: true, client_cert_sub: "plain", x_postern_vpce_id: true };
+  expect(file("deploy/lib/constructs/proxy-service/configuration.ts")).toContain('identity_headers: { client_cert: true, client_cert_sub: "plain", x_postern_vpce_id: true }');
+  expect(Object.keys(switches).map((it) => settings.names[it])).toEqual(IDENTITY_HEADERS);
 });
 
 test("metrics that are read stand in the proxy's list, with the labels that are used", () => {

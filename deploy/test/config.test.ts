@@ -38,7 +38,7 @@ test("all problems come at once", () => {
 });
 
 describe.each<[string, (settings: any) => void, RegExp, string?]>([
-  ["an unknown key deep inside", (it) => (it.reach.privateLnk = {}), /reach: .*privateLnk/],
+  ["an unknown key deep inside", (it) => (it.reach = { privateLnk: {} }), /reach: .*privateLnk/],
   ["fewer tasks at most than at least", (it) => (it.proxy.tasks = { least: 3, most: 2 }), /^proxy\.tasks: least is above most/],
   ["two zones", (it) => it.regions[0].zones.pop(), /^regions\.0\.zones/],
   ["a zone of another Region", (it) => (it.regions[0].zones[0] = "us-east-1a"), /^regions\.0\.zones: not all are of eu-west-1/],
@@ -51,6 +51,11 @@ describe.each<[string, (settings: any) => void, RegExp, string?]>([
   ["one name inside and outside", (it) => (it.api.domain = it.proxy.domain), /^api\.domain: must differ/],
   ["a key pair from elsewhere, and one of the Pki stack", (it) => (it.proxy.secretArn = "arn:aws:secretsmanager:eu-west-1:1:secret:x"), /^proxy\.secretArn: the Pki stack/],
   ["no key pair at all", (it) => delete it.proxy.secretArn, /^proxy\.secretArn: needed/, "cross-account"],
+  ["signatures that a caller cannot make", (it) => (it.reach = { events: true, lambda: true, regional: { principals: ["arn:aws:iam::222222222222:root"] } }), /^reach\.regional: nobody signs/],
+  ["an alternative front without its certificate", (it) => delete it.regions[0].alternativeCertificate, /^regions\.0\.alternativeCertificate: needed/, "comparison"],
+  ["an alternative front's certificate without it", (it) => delete it.reach.alternative, /^regions\.0\.alternativeCertificate: is for/, "comparison"],
+  ["a trust store without a CRL", (it) => (it.reach.alternative.crls = []), /^reach\.alternative\.crls/, "comparison"],
+  ["passing certificates on without saying that it is dangerous", (it) => (it.reach.alternative = { mode: "passthrough" }), /^reach\.alternative/, "comparison"],
   ["a consumer without a way", (it) => (delete it.consumers[0].endpointService, delete it.consumers[0].resourceConfiguration), /^consumers\.0: needs/, "cross-account"],
   ["a consumer's way that is not offered", (it) => delete it.reach.lattice, /^consumers: resourceConfiguration needs reach\.lattice/, "cross-account"],
   ["an endpoint service of another Region", (it) => (it.consumers[0].endpointService = "com.amazonaws.vpce.us-east-1.vpce-svc-0"), /^consumers\.0\.endpointService/, "cross-account"],

@@ -91,7 +91,7 @@ describe.each(VARIANTS)("%s", (variant) => {
   });
 
   test("what calls private APIs without the proxy has an endpoint of its own, and reaches no other", () => {
-    for (const group of all.of("AWS::EC2::SecurityGroup").filter(({ id }) => id.startsWith("NetworkInternalCallers"))) {
+    for (const group of all.of("AWS::EC2::SecurityGroup").filter(({ id }) => /^Network(InternalCallers|Regional|Alternative)/.test(id))) {
       const to = rules.filter(({ from }) => from === name(group)).map((rule) => rule.to.replace(/[0-9A-F]{8}$/, ""));
       expect(to).toEqual([`${group.stack}/NetworkInternalExecuteApi`]);
     }

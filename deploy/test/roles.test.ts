@@ -2,6 +2,8 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 
+import { ADDRESSES_CALLS } from "../lib/constructs/endpoint-addresses/index.js";
+import { SIGNERS_CALLS } from "../lib/constructs/crl-pipeline/index.js";
 import { KEEPER_CALLS } from "../lib/constructs/pki/index.js";
 import { RULE_CALLS } from "../lib/constructs/governance/index.js";
 import { AGENT_CALLS } from "../lib/constructs/proxy-service/agent.js";
@@ -36,8 +38,10 @@ const NETWORK_CALLS = /^ec2:(Assign|Unassign|Create|Delete|Describe)[A-Za-z]*(Ad
 /** The calls of a function's program, by a word in its id. */
 function callsOf(id: string, variables: Record<string, unknown>): readonly string[] {
   if (id.includes("Keeper")) return KEEPER_CALLS;
+  if (id.includes("CrlsSigners")) return SIGNERS_CALLS;
   if (id.includes("GovernanceRule")) return RULE_CALLS;
   if (id.includes("LambdaCaller")) return [];
+  if (id.includes("AddressesFinder")) return ADDRESSES_CALLS;
   if (id.includes("CrlTool")) return crlCalls.lambda.filter(({ when }) => when === "always" || when in variables).map(({ action }) => action);
   throw new Error(`whose calls? ${id}`);
 }

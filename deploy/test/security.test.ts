@@ -1,7 +1,8 @@
 /** Facts about single resources that must not change unnoticed. */
 import { describe, expect, test } from "vitest";
 
-import { assembly, list, VARIANTS } from "./support.js";
+import { IDENTITY_HEADERS } from "../lib/constants.js";
+import { Assembly, assembly, example, list, VARIANTS } from "./support.js";
 
 describe.each(VARIANTS)("%s", (variant) => {
   const all = assembly(variant);
@@ -24,7 +25,7 @@ describe.each(VARIANTS)("%s", (variant) => {
   test("Private CA writes CRLs for this account's CAs, and for nobody else's", () => {
     const policies = all.of("AWS::S3::BucketPolicy").flatMap((it) => list(it.properties["PolicyDocument"].Statement) as any[]);
     const writers = policies.filter((it) => it.Principal?.Service === "acm-pca.amazonaws.com");
-    expect(writers.length).toBe(variant === "cross-account" ? 0 : all.of("AWS::ECS::Service").length);
+    expect(writers.length).toBe(["cross-account", "comparison"].includes(variant) ? 0 : all.of("AWS::ECS::Service").length);
     for (const { Condition } of writers) {
       expect(Condition.StringEquals).toEqual({ "aws:SourceAccount": "111111111111" });
       expect(JSON.stringify(Condition.ArnLike["aws:SourceArn"])).toMatch(/111111111111:certificate-authority\/\*/);
@@ -47,19 +48,46 @@ describe.each(VARIANTS)("%s", (variant) => {
   });
 
   test("the load balancer passes TLS through with a PROXY header, across zones, and waits for draining targets", () => {
-    const groups = all.of("AWS::ElasticLoadBalancingV2::TargetGroup");
+    const own = (type: string) => all.of(`AWS::ElasticLoadBalancingV2::${type}`).filter(({ stack }) => stack.startsWith("Proxy-"));
+    const groups = own("TargetGroup");
     expect(groups.length).toBe(all.of("AWS::ECS::Service").length);
     for (const { properties } of groups) {
       const attributes = Object.fromEntries(properties["TargetGroupAttributes"].map(({ Key, Value }: any) => [Key, Value]));
       expect(attributes).toMatchObject({ "proxy_protocol_v2.enabled": "true", "preserve_client_ip.enabled": "false", "deregistration_delay.timeout_seconds": "120" });
       expect(properties).toMatchObject({ Protocol: "TCP", Port: 8443, HealthCheckPort: "9090", HealthCheckPath: "/readyz", HealthCheckProtocol: "HTTP" });
     }
-    for (const { properties } of all.of("AWS::ElasticLoadBalancingV2::Listener")) expect(properties).toMatchObject({ Protocol: "TCP", Port: 443 });
-    for (const { properties } of all.of("AWS::ElasticLoadBalancingV2::LoadBalancer")) {
+    for (const { properties } of own("Listener")) expect(properties).toMatchObject({ Protocol: "TCP", Port: 443 });
+    for (const { properties } of own("LoadBalancer")) {
       const attributes = Object.fromEntries(properties["LoadBalancerAttributes"].map(({ Key, Value }: any) => [Key, Value]));
       expect(attributes["load_balancing.cross_zone.enabled"]).toBe("true");
       expect(properties["Scheme"]).toBe("internal");
     }
+  });
+
+  test("no load balancer is reachable from the internet, or goes without being asked", () => {
+    for (const { properties } of all.of("AWS::ElasticLoadBalancingV2::LoadBalancer")) {
+      expect(properties["Scheme"]).toBe("internal");
+      expect(properties["LoadBalancerAttributes"]).toContainEqual({ Key: "deletion_protection.enabled", Value: "true" });
+    }
+  });
+
+  test("only who came through the proxy is believed about a certificate", () => {
+    for (const { stack, properties } of all.of("AWS::ApiGateway::Method").filter(({ id }) => id.includes("whoami"))) {
+      const [, parts] = properties["Integration"].IntegrationResponses[0].ResponseTemplates["application/json"]["Fn::Join"];
+      expect(parts[0] + "…" + parts[2]).toMatch(/^\{"client": "#if\(\$context\.identity\.vpceId == '…'\)\$util\.escapeJavaScript\(\$input\.params\('X-Client-Cert-Sub'\)\)#end"/);
+      expect(all.target(stack, parts[1])).toMatch(/\/NetworkProxyExecuteApiEndpoint[0-9A-F]{8}$/);
+    }
+  });
+
+  test("where crl-tool signs, the proxy takes nothing that is not signed, and its key is there before", () => {
+    const signing = all.of("AWS::Lambda::Function").filter(({ properties }) => properties["Environment"]?.Variables?.SIGN_KEY_KMS !== undefined);
+    expect(signing.length).toBe(variant === "single-account" ? 1 : 0);
+    for (const { properties } of all.of("AWS::ECS::TaskDefinition")) {
+      const toml = JSON.stringify(properties["ContainerDefinitions"][0].Environment);
+      const keys = signing.length === 0 ? "[]" : '[ \\"s3://postern-trust-111111111111-eu-west-1/signers/indexes.pem\\" ]';
+      expect(toml).toContain(`require_signature_by = ${keys}\\n`);
+    }
+    for (const { stack, dependsOn } of signing) expect(dependsOn).toContain(all.one("AWS::CloudFormation::CustomResource", "CrlsSigner", stack).id);
   });
 
   test("tasks are added for the processor and for handshakes", () => {
@@ -71,7 +99,7 @@ describe.each(VARIANTS)("%s", (variant) => {
 
   test("crl-tool is called for every CRL, a few at a time, and what it cannot do is kept", () => {
     for (const { properties } of all.of("AWS::Lambda::Function").filter(({ id }) => id.includes("CrlTool"))) {
-      expect(properties).toMatchObject({ Runtime: "provided.al2023", ReservedConcurrentExecutions: 2 });
+      expect(properties).toMatchObject({ ReservedConcurrentExecutions: 2, ...(variant === "comparison" ? { PackageType: "Image" } : { Runtime: "provided.al2023", Handler: "bootstrap" }) });
     }
     const rules = all.of("AWS::Events::Rule").filter(({ id }) => id.includes("Uploaded"));
     expect(rules.length).toBe(all.of("AWS::ECS::Service").length);
@@ -80,6 +108,40 @@ describe.each(VARIANTS)("%s", (variant) => {
       expect(properties["Targets"][0]).toMatchObject({ RetryPolicy: { MaximumRetryAttempts: 3 }, DeadLetterConfig: {} });
     }
   });
+});
+
+test("a regional API has named callers, who sign, and passes on nothing that only the proxy may say", () => {
+  const all = assembly("comparison");
+  const { stack, id, properties } = all.one("AWS::ApiGateway::RestApi", "Regional");
+  expect(properties["EndpointConfiguration"]).toEqual({ Types: ["REGIONAL"] });
+  expect(properties["Policy"].Statement).toEqual([{ Effect: "Allow", Principal: { AWS: "arn:aws:iam::222222222222:root" }, Action: "execute-api:Invoke", Resource: "execute-api:/*" }]);
+  const methods = all.of("AWS::ApiGateway::Method").filter((it) => all.target(it.stack, it.properties["RestApiId"]) === `${stack}/${id}`);
+  expect(methods.map((it) => it.properties["AuthorizationType"])).toEqual(["AWS_IAM"]);
+  const { Type, ConnectionType, Uri, RequestParameters } = methods[0]!.properties["Integration"];
+  expect({ Type, ConnectionType, Uri }).toEqual({ Type: "HTTP_PROXY", ConnectionType: "VPC_LINK", Uri: "https://apis.internal.example.com/{path}" });
+  for (const name of IDENTITY_HEADERS) expect(RequestParameters[`integration.request.header.${name}`]).toBe("''");
+  const balancer = all.one("AWS::ElasticLoadBalancingV2::LoadBalancer", "Regional");
+  expect(all.target(stack, all.one("AWS::ApiGateway::VpcLink", "Regional").properties["TargetArns"][0])).toBe(`${stack}/${balancer.id}`);
+  expect(all.one("AWS::ElasticLoadBalancingV2::TargetGroup", "Regional").properties).toMatchObject({ Protocol: "TCP", TargetType: "ip", Targets: [{ Port: 443 }, { Port: 443 }, { Port: 443 }] });
+});
+
+test("the alternative front verifies clients with the same bundle and a CRL, or says that it is dangerous", () => {
+  const all = assembly("comparison");
+  const listener = all.one("AWS::ElasticLoadBalancingV2::Listener", "Alternative");
+  expect(listener.properties).toMatchObject({ Protocol: "HTTPS", Port: 443, SslPolicy: "ELBSecurityPolicy-TLS13-1-2-Res-2021-06", DefaultActions: [{ Type: "fixed-response" }] });
+  expect(listener.properties["MutualAuthentication"]).toMatchObject({ Mode: "verify", IgnoreClientCertificateExpiry: false });
+  const store = all.one("AWS::ElasticLoadBalancingV2::TrustStore", "Alternative");
+  expect(all.target(store.stack, listener.properties["MutualAuthentication"].TrustStoreArn)).toBe(`${store.stack}/${store.id}`);
+  expect(store.properties).toMatchObject({ CaCertificatesBundleS3Bucket: "postern-trust-111111111111-eu-west-1", CaCertificatesBundleS3Key: "truststore/ca.pem" });
+  expect(all.one("AWS::ElasticLoadBalancingV2::TrustStoreRevocation", "Alternative").properties["RevocationContents"]).toEqual([
+    { RevocationType: "CRL", S3Bucket: "postern-crl-111111111111-eu-west-1", S3Key: "partners.crl" },
+  ]);
+  const rule = all.one("AWS::ElasticLoadBalancingV2::ListenerRule", "Alternative");
+  expect(rule.properties["Transforms"]).toEqual([{ Type: "host-header-rewrite", HostHeaderRewriteConfig: { Rewrites: [{ Regex: "^.*$", Replace: "apis.internal.example.com" }] } }]);
+  const settings = example("comparison");
+  const passing = new Assembly({ ...settings, reach: { ...settings.reach, alternative: { mode: "danger_passthrough" } } });
+  expect(passing.one("AWS::ElasticLoadBalancingV2::Listener", "Alternative").properties["MutualAuthentication"]).toEqual({ Mode: "passthrough" });
+  expect(passing.of("AWS::ElasticLoadBalancingV2::TrustStore")).toEqual([]);
 });
 
 test("the endpoint service asks, and names who may ask", () => {

@@ -2,10 +2,10 @@
 import { App } from "aws-cdk-lib";
 
 import { compose } from "../lib/app.js";
-import { load } from "../lib/config.js";
+import { load, type Settings } from "../lib/config.js";
 import { FLAGS } from "../lib/flags.js";
 
-export const VARIANTS = ["single-account", "cross-account", "two-regions"] as const;
+export const VARIANTS = ["single-account", "cross-account", "two-regions", "comparison"] as const;
 export type Variant = (typeof VARIANTS)[number];
 
 export type Json = string | number | boolean | null | Json[] | { [key: string]: Json };
@@ -17,27 +17,28 @@ export interface Resource {
   readonly type: string;
   readonly properties: Properties;
   readonly metadata: Properties;
+  readonly dependsOn: readonly string[];
 }
 
 interface Template {
-  readonly Resources?: Record<string, { Type: string; Properties?: Properties; Metadata?: Properties }>;
+  readonly Resources?: Record<string, { Type: string; Properties?: Properties; Metadata?: Properties; DependsOn?: string | string[] }>;
   readonly Outputs?: Record<string, { Value: Json; Export?: { Name: Json } }>;
 }
 
-/** Every resource of one variant, and what refers to what, across its stacks. */
+/** Every resource of one deployment, and what refers to what, across its stacks. */
 export class Assembly {
   readonly resources: readonly Resource[];
   /** Value and stack, by Region and name: two Regions export the same names. */
   private readonly exports = new Map<string, { stack: string; value: Json }>();
 
-  constructor(readonly variant: Variant) {
+  constructor(settings: Settings) {
     const app = new App({ context: FLAGS });
-    compose(app, load(new URL(`../examples/${variant}.json`, import.meta.url).pathname));
+    compose(app, settings);
     const resources: Resource[] = [];
     for (const { id: stack, template } of app.synth().stacks) {
       const { Resources = {}, Outputs = {} } = template as Template;
-      for (const [id, { Type, Properties = {}, Metadata = {} }] of Object.entries(Resources)) {
-        resources.push({ stack, id, type: Type, properties: Properties, metadata: Metadata });
+      for (const [id, { Type, Properties = {}, Metadata = {}, DependsOn }] of Object.entries(Resources)) {
+        resources.push({ stack, id, type: Type, properties: Properties, metadata: Metadata, dependsOn: list(DependsOn) });
       }
       for (const { Value, Export } of Object.values(Outputs)) {
         if (Export !== undefined) this.exports.set(exported(stack, Export.Name), { stack, value: Value });
@@ -76,10 +77,15 @@ function exported(stack: string, name: Json): string {
   return `${stack.replace(/^[A-Za-z]+-/, "")} ${JSON.stringify(name)}`;
 }
 
+/** The settings of an example. */
+export function example(variant: Variant): Settings {
+  return load(new URL(`../examples/${variant}.json`, import.meta.url).pathname);
+}
+
 const cache = new Map<Variant, Assembly>();
 
 export function assembly(variant: Variant): Assembly {
-  const known = cache.get(variant) ?? new Assembly(variant);
+  const known = cache.get(variant) ?? new Assembly(example(variant));
   cache.set(variant, known);
   return known;
 }

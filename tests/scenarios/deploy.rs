@@ -14,12 +14,15 @@ use postern_tests::{Failure, Outcome, assembly, binary};
 use serde_json::json;
 use toml::{Table, Value};
 
+use crate::signed_indexes;
+
 const CLIENT: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(192, 0, 2, 7), 40_000);
-const VARIANTS: [(&str, usize); 3] = [("single-account", 1), ("cross-account", 1), ("two-regions", 2)];
+const VARIANTS: [(&str, usize); 4] =
+    [("single-account", 1), ("cross-account", 1), ("two-regions", 2), ("comparison", 1)];
 
 #[test]
 fn every_rendered_configuration_passes_the_check() -> Outcome {
-    let pki = Pki::make()?;
+    let pki = signed()?;
     let upstream = Upstream::start(&pki)?;
     for (variant, regions) in VARIANTS {
         let rendered = assembly::configurations(variant)?;
@@ -34,7 +37,7 @@ fn every_rendered_configuration_passes_the_check() -> Outcome {
 
 #[test]
 fn every_rendered_configuration_serves_behind_a_load_balancer() -> Outcome {
-    let pki = Pki::make()?;
+    let pki = signed()?;
     let upstream = Upstream::start(&pki)?;
     for (variant, _) in VARIANTS {
         for toml in assembly::configurations(variant)? {
@@ -75,6 +78,13 @@ fn the_configuration_can_come_from_one_variable() -> Outcome {
     Ok(())
 }
 
+/// The indexes are signed, as KMS does it.
+fn signed() -> Result<Pki, Failure> {
+    let pki = signed_indexes::pki()?;
+    signed_indexes::sign(&pki, "new.key")?;
+    Ok(pki)
+}
+
 /// The same configuration with this machine's addresses, files and private API in place of AWS's.
 fn here(toml: &str, pki: &Pki, upstream: &Upstream) -> Result<Config, Failure> {
     let table =
@@ -90,6 +100,12 @@ fn here(toml: &str, pki: &Pki, upstream: &Upstream) -> Result<Config, Failure> {
     ] {
         let named = rendered.value(key).is_some_and(|value| value.starts_with(start));
         assert!(named, "{key} is not {start}…: {toml}");
+    }
+    // The one variant whose pipeline signs what it makes is the one whose proxy asks for it.
+    if rendered.value("revocation.require_signature_by") != Some("[]") {
+        let key = "\"s3://postern-trust-111111111111-eu-west-1/signers/indexes.pem\"";
+        assert_eq!(rendered.value("revocation.require_signature_by"), Some(format!("[{key}]").as_str()));
+        rendered = signed_indexes::requiring(rendered, pki, &["new.pub"]);
     }
     // There is nobody here to ask for a zone, or for credentials, and no volume.
     let mut config =

@@ -13,13 +13,19 @@ export function contradictions(settings: Settings): string[] {
   no(api.domain === undefined && api.mapped.length > 0, "api.mapped: APIs are mapped under api.domain, which is not set");
   no(new Set(api.mapped.map(({ path }) => path)).size < api.mapped.length, "api.mapped: a path is there twice");
   no(api.domain !== undefined && api.domain === proxy.domain, "api.domain: must differ from proxy.domain, or clients would find the way around the proxy");
+  const unsigned = (["events", "lambda", "regional", "alternative"] as const).filter((way) => reach[way] !== undefined && reach[way] !== false);
+  for (const way of unsigned) no(api.authorization === "iam", `reach.${way}: nobody signs its requests for the private API; leave it out, or set api.authorization to none`);
   no(reach.privateLink?.privateDnsName === true && regions.length > 1, "reach.privateLink.privateDnsName: one name cannot be verified for the endpoint services of two Regions; leave it out");
   for (const [nth, place] of regions.entries()) {
     const at = `regions.${nth}`;
     no(api.domain !== undefined && place.apiCertificate === undefined, `${at}.apiCertificate: needed with api.domain`);
     no(api.domain === undefined && place.apiCertificate !== undefined, `${at}.apiCertificate: is for api.domain, which is not set`);
-    const certificate = place.apiCertificate;
-    no(certificate !== undefined && certificate.split(":")[3] !== place.region, `${at}.apiCertificate: is not of ${place.region}`);
+    no(reach.alternative !== undefined && place.alternativeCertificate === undefined, `${at}.alternativeCertificate: needed with reach.alternative`);
+    no(reach.alternative === undefined && place.alternativeCertificate !== undefined, `${at}.alternativeCertificate: is for reach.alternative, which is not set`);
+    for (const key of ["apiCertificate", "alternativeCertificate"] as const) {
+      const certificate = place[key];
+      no(certificate !== undefined && certificate.split(":")[3] !== place.region, `${at}.${key}: is not of ${place.region}`);
+    }
   }
   no(new Set(regions.map(({ region }) => region)).size < regions.length, "regions: a Region is there twice");
   for (const [nth, { region, zones }] of [...regions, ...consumers].entries()) {

@@ -12,13 +12,15 @@ export class NetworkStack extends PlacedStack {
   constructor(scope: Construct, id: string, props: PlacedProps) {
     super(scope, id, props);
     const { settings, network } = props;
-    const { events, lambda, lattice } = settings.reach;
+    const { events, lambda, lattice, regional, alternative } = settings.reach;
     this.net = new Network(this, "Network", {
       network,
       clientNetworks: settings.proxy.clientNetworks,
       buckets: [names.trustBucket(settings, network.region)],
       internalCallers: events || lambda,
       latticeClients: lattice !== undefined,
+      regionalApi: regional !== undefined,
+      alternativeFront: alternative !== undefined,
     });
     new CfnOutput(this, "Vpc", { value: this.net.vpc.vpcId });
   }

@@ -36,9 +36,11 @@ export class ProxyStack extends PlacedStack {
       secretArn: props.secretArn,
       trustBundle: trust.bundle,
       crls: trust.indexes,
+      signers: props.settings.crl.signed ? trust.signers : undefined,
     });
     trust.grantReadBundle(this.service);
     trust.grantReadIndexes(this.service);
+    if (props.settings.crl.signed) trust.grantReadSigners(this.service);
     if (props.settings.api.authorization === "iam") api.grantInvoke(this.service);
     // Secrets Manager adds a dash and six characters to a secret's name.
     const secret = props.settings.proxy.secretArn ?? `${props.secretArn}-??????`;

@@ -1,8 +1,12 @@
 import { CfnOutput } from "aws-cdk-lib";
+import type { IBucket } from "aws-cdk-lib/aws-s3";
 import type { Construct } from "constructs";
 
+import type { Place } from "../config.js";
 import { PORTS } from "../constants.js";
 import { Alerts } from "../constructs/alerts/index.js";
+import { AlternativeFront } from "../constructs/alternative-front/index.js";
+import { EndpointAddresses } from "../constructs/endpoint-addresses/index.js";
 import { InternalCallers } from "../constructs/internal-callers/index.js";
 import { LambdaCaller } from "../constructs/lambda-caller/index.js";
 import { LatticeResource } from "../constructs/lattice/index.js";
@@ -10,12 +14,16 @@ import type { Network } from "../constructs/network/index.js";
 import type { PrivateApi } from "../constructs/private-api/index.js";
 import { PrivateLink } from "../constructs/private-link/index.js";
 import type { ProxyService } from "../constructs/proxy-service/index.js";
+import { RegionalApi } from "../constructs/regional-api/index.js";
+import { names } from "../names.js";
 import { PlacedStack, type PlacedProps } from "./base.js";
 
 export interface ReachStackProps extends PlacedProps {
+  readonly network: Place;
   readonly net: Network;
   readonly api: PrivateApi;
   readonly service: ProxyService;
+  readonly logs: IBucket;
 }
 
 /** The ways in from elsewhere: clients with certificates to the proxy, AWS services without to the private API. */
@@ -49,5 +57,29 @@ export class ReachStack extends PlacedStack {
     const called = { network: net, host: api.host, path: api.samplePath };
     if (events) new InternalCallers(this, "InternalCallers", { ...called, name: settings.name, topic: alerts.topic });
     if (lambda) new LambdaCaller(this, "LambdaCaller", called);
+    this.addFronts(props);
+  }
+
+  /** Other ways to the same API, for whom the proxy is not the right one, and to compare it with. */
+  private addFronts({ settings, net, network, api, logs }: ReachStackProps) {
+    const { regional, alternative } = settings.reach;
+    if (net.internal === undefined || (regional ?? alternative) === undefined) return;
+    const { addresses } = new EndpointAddresses(this, "Addresses", { endpoint: net.internal.endpoint, vpc: net.vpc });
+    const to = { name: settings.name, network: net, addresses, host: api.host, prefix: api.prefix };
+    if (regional !== undefined) {
+      const { url } = new RegionalApi(this, "Regional", { ...to, principals: regional.principals });
+      new CfnOutput(this, "RegionalApi", { value: url });
+    }
+    if (alternative !== undefined && network.alternativeCertificate !== undefined) {
+      const { loadBalancer } = new AlternativeFront(this, "Alternative", {
+        ...to,
+        certificate: network.alternativeCertificate,
+        crls: alternative.mode === "verify" ? alternative.crls : undefined,
+        crlBucket: names.crlBucket(settings, network.region),
+        trustBucket: names.trustBucket(settings, network.region),
+        logs,
+      });
+      new CfnOutput(this, "AlternativeFront", { value: loadBalancer.loadBalancerDnsName });
+    }
   }
 }

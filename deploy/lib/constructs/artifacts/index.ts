@@ -13,6 +13,8 @@ export class Artifacts extends Construct {
   readonly proxy: IRepository;
   /** A copy of Amazon's image of the CloudWatch agent: the network has no way to the public registry. */
   readonly agent: IRepository;
+  /** If crl-tool comes as an image. */
+  readonly crlTool: IRepository | undefined;
   readonly bucket: IBucket;
   readonly logs: IBucket;
 
@@ -20,6 +22,7 @@ export class Artifacts extends Construct {
     super(scope, id);
     this.proxy = this.repository("Proxy", names.proxyRepository(settings));
     this.agent = this.repository("Agent", names.agentRepository(settings));
+    this.crlTool = settings.crl.package === "image" ? this.repository("CrlTool", names.crlToolRepository(settings)) : undefined;
     const logs = bucket(this, "Logs", names.logsBucket(settings, region), undefined, {
       lifecycleRules: [{ expiration: Duration.days(365), noncurrentVersionExpiration: Duration.days(1) }],
     });

@@ -1,12 +1,11 @@
-import { Duration } from "aws-cdk-lib";
+import { ArnFormat, CustomResource, Duration, Stack, Tags } from "aws-cdk-lib";
 import { Alarm, ComparisonOperator, type IMetric, Metric, Stats, TreatMissingData } from "aws-cdk-lib/aws-cloudwatch";
 import { SnsAction } from "aws-cdk-lib/aws-cloudwatch-actions";
 import { Rule } from "aws-cdk-lib/aws-events";
 import { LambdaFunction } from "aws-cdk-lib/aws-events-targets";
 import { PolicyStatement } from "aws-cdk-lib/aws-iam";
 import { Key, KeySpec, KeyUsage } from "aws-cdk-lib/aws-kms";
-import { Architecture, Code, Runtime } from "aws-cdk-lib/aws-lambda";
-import type { IBucket } from "aws-cdk-lib/aws-s3";
+import { Architecture, Code, Handler, Runtime } from "aws-cdk-lib/aws-lambda";
 import type { ITopic } from "aws-cdk-lib/aws-sns";
 import { Construct } from "constructs";
 
@@ -15,13 +14,21 @@ import { CRL_METRICS, TRUST_KEYS } from "../../constants.js";
 import { Worker } from "../../function.js";
 import { justify } from "../../justify.js";
 import { names } from "../../names.js";
+import { inline } from "../../source.js";
+import type { Artifacts } from "../artifacts/index.js";
 
 export interface CrlPipelineProps {
   readonly settings: Settings;
   readonly region: string;
-  readonly artifacts: IBucket;
+  readonly artifacts: Artifacts;
   readonly topic: ITopic;
 }
+
+/** What `signers.cjs` calls beside its log; its test runs it and compares. */
+export const SIGNERS_CALLS = ["kms:GetPublicKey", "s3:PutObject"] as const;
+
+/** The tag of keys that sign indexes: who may read their public halves knows them by it. */
+const SIGNS = { name: "signs", value: "crl-indexes" } as const;
 
 /** From a CRL in its bucket to an index in the other: EventBridge calls crl-tool, which proves the CRL and says what it made of it. */
 export class CrlPipeline extends Construct {
@@ -37,13 +44,12 @@ export class CrlPipeline extends Construct {
     this.key = crl.signed ? new Key(this, "SigningKey", { keySpec: KeySpec.ECC_NIST_P256, keyUsage: KeyUsage.SIGN_VERIFY, description: "Signs CRL indexes" }) : undefined;
     if (this.key !== undefined) {
       const why = "KMS rotates no key pair; the proxy is told two public keys while it changes";
+      Tags.of(this.key).add(SIGNS.name, SIGNS.value);
       justify(this.key, { rule: "AwsSolutions-KMS5", why }, { rule: "CKV_AWS_7", why });
     }
     this.worker = new Worker(this, "CrlTool", {
-      code: Code.fromBucketV2(props.artifacts, `crl-tool/${crl.version}.zip`),
-      runtime: Runtime.PROVIDED_AL2023,
+      ...program(props.artifacts, crl.version),
       architecture: proxy.architecture === "arm64" ? Architecture.ARM_64 : Architecture.X86_64,
-      handler: "bootstrap",
       memorySize: crl.memoryMiB,
       concurrency: crl.concurrency,
       environment: {
@@ -54,6 +60,7 @@ export class CrlPipeline extends Construct {
       },
     });
     this.grantCalls(crls, trusted);
+    if (this.key !== undefined) this.publishSigner(this.key, trusted);
     const uploaded = new Rule(this, "Uploaded", {
       description: "A CRL has been put into the bucket",
       eventPattern: {
@@ -85,6 +92,27 @@ export class CrlPipeline extends Construct {
     );
   }
 
+  /** The proxy is told the key before anything is signed with it. */
+  private publishSigner(key: Key, trusted: string) {
+    const publisher = new Worker(this, "Signers", {
+      code: Code.fromInline(inline("constructs/crl-pipeline/signers.cjs")),
+      runtime: Runtime.NODEJS_24_X,
+      handler: "index.handler",
+      concurrency: 1,
+      environment: { BUCKET: trusted, SIGNERS: TRUST_KEYS.signers },
+    });
+    const [read, write] = SIGNERS_CALLS;
+    // Of another key, too: the one before this is no longer the stack's when it is read for the last time.
+    const keys = Stack.of(this).formatArn({ service: "kms", resource: "key", resourceName: "*", arnFormat: ArnFormat.SLASH_RESOURCE_NAME });
+    const conditions = { StringEquals: { [`aws:ResourceTag/${SIGNS.name}`]: SIGNS.value } };
+    publisher.role.addToPolicy(new PolicyStatement({ actions: [read], resources: [keys], conditions }));
+    publisher.role.addToPolicy(new PolicyStatement({ actions: [write], resources: [`arn:aws:s3:::${trusted}/${TRUST_KEYS.signers}`] }));
+    justify(publisher.role, { rule: `AwsSolutions-IAM5[Resource::${keys}]`, why: "public keys, and of keys with one tag alone" });
+    const told = new CustomResource(this, "Signer", { serviceToken: publisher.lambda.functionArn, properties: { key: key.keyArn } });
+    told.node.addDependency(publisher);
+    this.worker.lambda.node.addDependency(told);
+  }
+
   private watch(settings: Settings, topic: ITopic) {
     const { lambda, failed } = this.worker;
     const own = (metricName: string, statistic: string) =>
@@ -107,4 +135,11 @@ export class CrlPipeline extends Construct {
     });
     alarm.addAlarmAction(new SnsAction(topic));
   }
+}
+
+/** crl-tool as Lambda takes it. */
+function program({ bucket, crlTool }: Artifacts, version: string) {
+  return crlTool === undefined
+    ? { code: Code.fromBucketV2(bucket, `crl-tool/${version}.zip`), runtime: Runtime.PROVIDED_AL2023, handler: "bootstrap" }
+    : { code: Code.fromEcrImage(crlTool, { tagOrDigest: version }), runtime: Runtime.FROM_IMAGE, handler: Handler.FROM_IMAGE };
 }

@@ -31,6 +31,10 @@ export interface NetworkProps {
   readonly internalCallers: boolean;
   /** Whether VPC Lattice brings clients. */
   readonly latticeClients: boolean;
+  /** Whether a regional API comes in by a VPC link. */
+  readonly regionalApi: boolean;
+  /** Whether another load balancer takes clients to the API. */
+  readonly alternativeFront: boolean;
 }
 
 /**
@@ -45,7 +49,11 @@ export class Network extends Construct {
   /** The way to private APIs that has no other user than the proxy. */
   readonly proxyEndpoint: InterfaceVpcEndpoint;
   /** EventBridge, Step Functions, Lambda and regional APIs: they present no client certificate and go past the proxy, to this endpoint. */
-  readonly internal: { readonly endpoint: InterfaceVpcEndpoint; readonly callers: SecurityGroup } | undefined;
+  readonly internal: { readonly endpoint: InterfaceVpcEndpoint; readonly group: SecurityGroup; readonly callers: SecurityGroup } | undefined;
+  /** Of the load balancer behind a regional API's VPC link. */
+  readonly regional: SecurityGroup | undefined;
+  /** Of the load balancer that is compared with the proxy. */
+  readonly alternative: SecurityGroup | undefined;
   /** Of the resource gateway through which VPC Lattice brings clients to the load balancer. */
   readonly lattice: SecurityGroup | undefined;
 
@@ -77,7 +85,11 @@ export class Network extends Construct {
     this.proxy.addEgressRule(Peer.anyIpv4(), Port.tcp(PORTS.https), "S3 through its gateway endpoint");
 
     this.proxyEndpoint = this.executeApi("ProxyExecuteApiEndpoint", proxyEndpoint);
-    this.internal = props.internalCallers ? this.addInternal() : undefined;
+    const { internalCallers, regionalApi, alternativeFront } = props;
+    this.internal = internalCallers || regionalApi || alternativeFront ? this.addInternal() : undefined;
+    this.regional = regionalApi ? this.toInternal("Regional", "Load balancer of a regional API: to the internal endpoint") : undefined;
+    this.alternative = alternativeFront ? this.toInternal("Alternative", "Alternative front: clients in, internal endpoint out") : undefined;
+    for (const network of props.clientNetworks) this.alternative?.addIngressRule(Peer.ipv4(network), Port.tcp(PORTS.clients), "clients");
     this.lattice = props.latticeClients ? this.group("Lattice", "Resource gateway: to the load balancer") : undefined;
     if (this.lattice !== undefined) allow(this.lattice, this.loadBalancer, PORTS.clients, "clients of VPC Lattice");
     this.addServices(endpoints);
@@ -93,7 +105,13 @@ export class Network extends Construct {
     const callers = this.group("InternalCallers", "AWS services and functions that call private APIs without the proxy");
     const endpoint = this.group("InternalExecuteApi", "execute-api endpoint of internal callers");
     allow(callers, endpoint, PORTS.https, "private APIs");
-    return { callers, endpoint: this.executeApi("InternalExecuteApiEndpoint", endpoint) };
+    return { callers, group: endpoint, endpoint: this.executeApi("InternalExecuteApiEndpoint", endpoint) };
+  }
+
+  private toInternal(id: string, description: string): SecurityGroup {
+    const group = this.group(id, description);
+    if (this.internal !== undefined) allow(group, this.internal.group, PORTS.https, "private APIs");
+    return group;
   }
 
   private executeApi(id: string, group: SecurityGroup): InterfaceVpcEndpoint {

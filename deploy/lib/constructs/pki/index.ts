@@ -13,7 +13,7 @@ import { TRUST_KEYS } from "../../constants.js";
 import { Worker } from "../../function.js";
 import { justify } from "../../justify.js";
 import { names } from "../../names.js";
-import { source } from "../../source.js";
+import { inline } from "../../source.js";
 
 export interface PkiProps {
   readonly settings: Settings;
@@ -107,7 +107,7 @@ export class Pki extends Construct {
   private keep({ settings, region }: PkiProps, root: CfnCertificateAuthority, certificate: AcmCertificate, secret: Secret) {
     const bucket = names.trustBucket(settings, region);
     const keeper = new Worker(this, "Keeper", {
-      code: Code.fromInline(source("constructs/pki/keeper.cjs")),
+      code: Code.fromInline(inline("constructs/pki/keeper.cjs")),
       runtime: Runtime.NODEJS_24_X,
       handler: "index.handler",
       concurrency: 1,

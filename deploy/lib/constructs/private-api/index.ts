@@ -67,9 +67,14 @@ export class PrivateApi extends Construct {
     return "host" in this.target ? this.target.host : `${this.target.apiId}.execute-api.${Stack.of(this).region}.amazonaws.com`;
   }
 
+  /** What comes before every path, where HTTP calls the API. */
+  get prefix(): string {
+    return "host" in this.target ? "" : `/${STAGE}`;
+  }
+
   /** Where the sample answers. */
   get samplePath(): string {
-    return "host" in this.target ? "/sample/whoami" : `/${STAGE}/whoami`;
+    return "host" in this.target ? "/sample/whoami" : `${this.prefix}/whoami`;
   }
 
   /** Lets `grantee` sign requests for any method of the stage. Nothing follows from it unless `api.authorization` is `iam`. */
@@ -105,10 +110,7 @@ export class PrivateApi extends Construct {
       integrationResponses: [
         {
           statusCode: "200",
-          // The subject as the proxy passed it on, escaped: a certificate's subject may hold any character.
-          responseTemplates: {
-            "application/json": `{"client": "$util.escapeJavaScript($input.params('X-Client-Cert-Sub'))", "request": "$context.requestId"}`,
-          },
+          responseTemplates: { "application/json": whoami(endpoints[0]) },
         },
       ],
     });
@@ -142,6 +144,15 @@ export class PrivateApi extends Construct {
     return domain;
   }
 
+}
+
+/**
+ * The subject as the proxy passed it on, escaped: a certificate's subject may hold any character. Whoever comes through another endpoint
+ * than the proxy's, the first one, may have written the header: of them it is not believed.
+ */
+function whoami(proxy: IInterfaceVpcEndpoint | undefined): string {
+  const client = `#if($context.identity.vpceId == '${proxy?.vpcEndpointId}')$util.escapeJavaScript($input.params('X-Client-Cert-Sub'))#end`;
+  return `{"client": "${client}", "through": "$context.identity.vpceId", "request": "$context.requestId"}`;
 }
 
 /** Everybody is allowed, and then denied unless through one of the endpoints: a Deny that no Allow elsewhere undoes. */

@@ -18,6 +18,8 @@ export interface Surroundings {
   readonly trustBundle: string;
   /** `s3://…/`, a prefix. */
   readonly crls: string;
+  /** `s3://…`: public keys, one of which must have signed an index; none: indexes are not signed. */
+  readonly signers: string | undefined;
 }
 
 /** The proxy's configuration, in the words of `proxy/config.example.toml`. */
@@ -31,7 +33,7 @@ export function configuration(settings: Settings, around: Surroundings): string 
     },
     tls: { certificate: around.secretArn, private_key: around.secretArn },
     client_auth: { mode: "required", trust_bundle: around.trustBundle },
-    revocation: { depth: "chain", crls: [around.crls], grace_seconds: settings.crl.graceSeconds },
+    revocation: { depth: "chain", crls: [around.crls], require_signature_by: around.signers === undefined ? [] : [around.signers], grace_seconds: settings.crl.graceSeconds },
     // The one place that the container may write to; what comes from S3 is kept there.
     sources: { directory: STATE },
     upstream: {

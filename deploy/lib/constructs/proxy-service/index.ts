@@ -46,6 +46,7 @@ export interface ProxyServiceProps {
   readonly secretArn: string;
   readonly trustBundle: string;
   readonly crls: string;
+  readonly signers: string | undefined;
 }
 
 /** The proxy as a Fargate service behind a Network Load Balancer that passes TLS through. */
@@ -98,6 +99,7 @@ export class ProxyService extends Construct implements IGrantable {
       secretArn: props.secretArn,
       trustBundle: props.trustBundle,
       crls: props.crls,
+      signers: props.signers,
     });
     const noCapabilities = new LinuxParameters(this, "NoCapabilities", { initProcessEnabled: false });
     noCapabilities.dropCapabilities(Capability.ALL);

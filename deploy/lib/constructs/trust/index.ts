@@ -54,6 +54,17 @@ export class Trust extends Construct {
     return `s3://${this.trustedName}/${TRUST_KEYS.indexes}`;
   }
 
+  /** The public keys that sign indexes. */
+  get signers(): string {
+    return `s3://${this.trustedName}/${TRUST_KEYS.signers}`;
+  }
+
+  /** Reading the keys that sign indexes. */
+  grantReadSigners(grantee: IGrantable): void {
+    const signers = `arn:aws:s3:::${this.trustedName}/${TRUST_KEYS.signers}`;
+    grantee.grantPrincipal.addToPrincipalPolicy(new PolicyStatement({ actions: ["s3:GetObject"], resources: [signers] }));
+  }
+
   /** Reading the bundle. */
   grantReadBundle(grantee: IGrantable): void {
     const bundle = `arn:aws:s3:::${this.trustedName}/${TRUST_KEYS.bundle}`;
