@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use postern_tests::pki::Pki;
 use postern_tests::postern::{Config, Postern};
-use postern_tests::process::{Process, run};
+use postern_tests::process::{Process, mortal, run};
 use postern_tests::upstream::Upstream;
 use postern_tests::{Failure, binary, proc};
 use tokio::runtime::Runtime;
@@ -24,7 +24,7 @@ pub(crate) const OTHER_CORE: &str = "1";
 /// Done before each measurement, to fill pools and caches.
 const WARM_UP_OPERATIONS: u32 = 200;
 /// What the proxy does after the last response (closing, logging) belongs to the measurement.
-const SETTLING: Duration = Duration::from_millis(100);
+pub(crate) const SETTLING: Duration = Duration::from_millis(100);
 
 /// A postern in front of a private API.
 pub(crate) struct Arena {
@@ -116,11 +116,13 @@ pub(crate) fn stay_off_the_proxys_core() -> Result<(), Failure> {
     Ok(())
 }
 
+/// A command that runs on these cores, and that does not outlive this program.
 pub(crate) fn pinned(program: &Path, core: &str) -> Command {
     if cores() == 1 {
-        return Command::new(program);
+        return mortal(program);
     }
-    let mut command = Command::new("taskset");
+    // Each becomes the next, so that the process is the program's own.
+    let mut command = mortal(Path::new("taskset"));
     command.args(["-c", core]).arg(program);
     command
 }

@@ -31,7 +31,7 @@ use tokio_rustls::TlsConnector;
 
 use crate::arena::{Arena, upstream};
 use crate::load::Fault;
-use crate::report::{self, Spread, table};
+use crate::report::{self, Spread, mebibytes, table};
 
 /// How often the proxy's memory is looked at.
 const LOOK: Duration = Duration::from_millis(100);
@@ -268,9 +268,4 @@ async fn waits(
         }
     }
     Ok(waits)
-}
-
-fn mebibytes(bytes: u64) -> f64 {
-    // To the kibibyte, which is what the kernel counts in.
-    f64::from(u32::try_from(bytes / 1024).unwrap_or(u32::MAX)) / 1024.0
 }

@@ -11,7 +11,7 @@ use tokio::runtime::Runtime;
 use crate::Effort;
 use crate::arena::{Arena, Sample, upstream};
 use crate::load::{Load, Mode};
-use crate::report::{self, Row, Spread, table};
+use crate::report::{self, Row, Spread, mebibytes, table};
 
 /// One CRL, measured.
 #[derive(Serialize)]
@@ -49,8 +49,7 @@ pub(crate) fn run(runtime: &Runtime, mode: Mode, entries: [u64; 2], effort: &Eff
             let arena = Arena::set(&pki, &upstream)?;
             rounds.samples.push(arena.measure(runtime, &load)?);
             rounds.start_ms.push(arena.start.as_secs_f64() * 1e3);
-            let peak = peak_memory_bytes(arena.postern.process().id())? / 1024;
-            rounds.peak_mib.push(f64::from(u32::try_from(peak).unwrap_or(u32::MAX)) / 1024.0);
+            rounds.peak_mib.push(mebibytes(peak_memory_bytes(arena.postern.process().id())?));
         }
     }
     let [small, big] = &rounds;

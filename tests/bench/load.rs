@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use clap::ValueEnum;
 use http::{Request, StatusCode};
-use http_body_util::{BodyExt, Empty};
+use http_body_util::{BodyExt, Full};
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use postern_tests::Failure;
@@ -25,6 +25,8 @@ use tokio_rustls::client::TlsStream;
 
 /// Of each response.
 pub(crate) const BODY_BYTES: u16 = 1024;
+/// Of each download and upload: what API Gateway takes at most.
+pub(crate) const BULK_BYTES: u64 = 10 << 20;
 /// Requests at a time on one HTTP/2 connection.
 const STREAMS: u32 = 16;
 
@@ -39,6 +41,10 @@ pub(crate) enum Mode {
     Http1,
     /// A request on an open HTTP/2 connection that carries 16 at a time
     Http2,
+    /// A response of 10 MiB on an open HTTP/1.1 connection
+    Download,
+    /// A request of 10 MiB on an open HTTP/1.1 connection
+    Upload,
 }
 
 impl Mode {
@@ -46,8 +52,22 @@ impl Mode {
     fn connections(self) -> u32 {
         match self {
             Self::Http1 => 64,
-            Self::Handshake | Self::Resumed | Self::Http2 => 8,
+            Self::Handshake | Self::Resumed | Self::Http2 | Self::Download | Self::Upload => 8,
         }
+    }
+
+    /// Requests that cost about as much as one operation: that many fewer will do.
+    pub(crate) fn weight(self) -> u32 {
+        match self {
+            Self::Http1 | Self::Http2 => 1,
+            Self::Handshake | Self::Resumed => 5,
+            Self::Download | Self::Upload => 200,
+        }
+    }
+
+    /// The length of an operation's response.
+    fn response_bytes(self) -> u64 {
+        if self == Self::Download { BULK_BYTES } else { BODY_BYTES.into() }
     }
 }
 
@@ -75,8 +95,14 @@ struct Client {
     tls: TlsConnector,
     /// Operations that nobody has begun.
     left: AtomicU32,
+    /// What a request brings.
+    sent: Bytes,
+    /// What its response has to be.
     body: Bytes,
+    mode: Mode,
 }
+
+type Requests = http1::SendRequest<Full<Bytes>>;
 
 /// Why an operation failed.
 pub(crate) type Fault = Box<dyn std::error::Error + Send + Sync>;
@@ -84,14 +110,7 @@ pub(crate) type Fault = Box<dyn std::error::Error + Send + Sync>;
 impl Load<'_> {
     /// Runs it to the end.
     pub(crate) async fn run(&self, address: SocketAddr) -> Result<Tally, Failure> {
-        let alpn: &[u8] = if self.mode == Mode::Http2 { b"h2" } else { b"http/1.1" };
-        let mut config = client_config_of(plain_provider(), self.pki, "good", Version::Tls13, alpn)?;
-        if self.mode == Mode::Resumed {
-            config.resumption = Resumption::in_memory_sessions(8);
-        }
-        let body = Bytes::from(body());
-        let left = AtomicU32::new(self.operations);
-        let client = Arc::new(Client { address, tls: TlsConnector::from(Arc::new(config)), left, body });
+        let client = self.client(address)?;
         let start = Instant::now();
         let mut clients = JoinSet::new();
         for _ in 0..self.connections.unwrap_or(self.mode.connections()) {
@@ -99,7 +118,9 @@ impl Load<'_> {
             match self.mode {
                 Mode::Handshake => clients.spawn(async move { client.handshakes(false).await }),
                 Mode::Resumed => clients.spawn(async move { client.handshakes(true).await }),
-                Mode::Http1 => clients.spawn(async move { client.http1_requests().await }),
+                Mode::Http1 | Mode::Download | Mode::Upload => {
+                    clients.spawn(async move { client.http1_requests().await })
+                }
                 Mode::Http2 => clients.spawn(async move { client.http2_requests().await }),
             };
         }
@@ -110,6 +131,35 @@ impl Load<'_> {
         }
         tally.wall = start.elapsed();
         Ok(tally)
+    }
+
+    /// Opens a connection for each operation, one after the other, and sends one request on each. They stay open for as long as
+    /// what is returned.
+    pub(crate) async fn hold(&self, address: SocketAddr) -> Result<Vec<impl Sized + use<>>, Fault> {
+        let client = self.client(address)?;
+        let mut open = Vec::new();
+        while client.take() {
+            let mut requests = client.http1().await?;
+            client.check(requests.send_request(client.http1_request()?).await?).await?;
+            open.push(requests);
+        }
+        Ok(open)
+    }
+
+    fn client(&self, address: SocketAddr) -> Result<Arc<Client>, Failure> {
+        let alpn: &[u8] = if self.mode == Mode::Http2 { b"h2" } else { b"http/1.1" };
+        let mut config = client_config_of(plain_provider(), self.pki, "good", Version::Tls13, alpn)?;
+        if self.mode == Mode::Resumed {
+            config.resumption = Resumption::in_memory_sessions(8);
+        }
+        let (tls, left) = (TlsConnector::from(Arc::new(config)), AtomicU32::new(self.operations));
+        let (sent, body) = if self.mode == Mode::Upload {
+            (body(BULK_BYTES), BULK_BYTES.to_string().into_bytes())
+        } else {
+            (Vec::new(), body(self.mode.response_bytes()))
+        };
+        let (sent, body) = (Bytes::from(sent), Bytes::from(body));
+        Ok(Arc::new(Client { address, tls, left, sent, body, mode: self.mode }))
     }
 }
 
@@ -129,7 +179,7 @@ impl Client {
                     return Err("a full handshake: not what was asked for".into());
                 }
                 let mut requests = Self::http1_on(tls).await?;
-                self.check(requests.send_request(http1_request()?).await?).await
+                self.check(requests.send_request(self.http1_request()?).await?).await
             };
             faults.extend(done.await.err());
             first = false;
@@ -144,7 +194,7 @@ impl Client {
             let done = async {
                 let mut requests = self.http1().await?;
                 while self.take() {
-                    self.check(requests.send_request(http1_request()?).await?).await?;
+                    self.check(requests.send_request(self.http1_request()?).await?).await?;
                     requests.ready().await?;
                 }
                 Ok(())
@@ -199,22 +249,37 @@ impl Client {
         Ok(self.tls.connect(server_name(), socket).await?)
     }
 
-    async fn http1(&self) -> Result<http1::SendRequest<Empty<Bytes>>, Fault> {
+    async fn http1(&self) -> Result<Requests, Fault> {
         Self::http1_on(self.connect().await?).await
     }
 
-    async fn http1_on(tls: TlsStream<TcpStream>) -> Result<http1::SendRequest<Empty<Bytes>>, Fault> {
+    async fn http1_on(tls: TlsStream<TcpStream>) -> Result<Requests, Fault> {
         let (requests, connection) = http1::handshake(TokioIo::new(tls)).await?;
         tokio::spawn(connection);
         Ok(requests)
     }
 
+    fn http1_request(&self) -> Result<Request<Full<Bytes>>, http::Error> {
+        let request = if self.mode == Mode::Upload {
+            Request::post("/upload")
+        } else {
+            Request::get(format!("/bytes/{}", self.mode.response_bytes()))
+        };
+        request.header(http::header::HOST, "localhost").body(Full::new(self.sent.clone()))
+    }
+
     /// The status and every byte of the body.
     async fn check(&self, response: http::Response<hyper::body::Incoming>) -> Result<(), Fault> {
-        let status = response.status();
-        let body = response.into_body().collect().await?.to_bytes();
-        if status != StatusCode::OK || body != self.body {
-            return Err(format!("status {status}, {} bytes: not what was asked for", body.len()).into());
+        let (status, mut body) = (response.status(), response.into_body());
+        let (mut at, mut as_asked) = (0, status == StatusCode::OK);
+        while let Some(frame) = body.frame().await {
+            let frame = frame?;
+            let data = frame.data_ref().map_or(&[][..], |data| data);
+            as_asked &= self.body.get(at..at + data.len()) == Some(data);
+            at += data.len();
+        }
+        if !as_asked || at != self.body.len() {
+            return Err(format!("status {status}, {at} bytes: not what was asked for").into());
         }
         Ok(())
     }
@@ -229,15 +294,15 @@ fn plain_provider() -> CryptoProvider {
     }
 }
 
-/// The body of each response.
-pub(crate) fn body() -> Vec<u8> {
-    (0..=u8::MAX).cycle().take(BODY_BYTES.into()).collect()
+/// What responses of that length are.
+pub(crate) fn body(length: u64) -> Vec<u8> {
+    let (pattern, length) =
+        ((0..=u8::MAX).collect::<Vec<_>>(), usize::try_from(length).unwrap_or(usize::MAX));
+    let mut body = pattern.repeat(length.div_ceil(pattern.len()));
+    body.truncate(length);
+    body
 }
 
-fn http1_request() -> Result<Request<Empty<Bytes>>, http::Error> {
-    Request::get(format!("/bytes/{BODY_BYTES}")).header(http::header::HOST, "localhost").body(Empty::new())
-}
-
-fn http2_request() -> Result<Request<Empty<Bytes>>, http::Error> {
-    Request::get(format!("https://localhost/bytes/{BODY_BYTES}")).body(Empty::new())
+fn http2_request() -> Result<Request<Full<Bytes>>, http::Error> {
+    Request::get(format!("https://localhost/bytes/{BODY_BYTES}")).body(Full::default())
 }

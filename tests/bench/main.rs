@@ -6,11 +6,15 @@
 
 mod arena;
 mod bulk;
+mod comparison;
+mod contestant;
 mod crl_cost;
 mod crowd;
 mod drain_soak;
+mod lists;
 mod load;
 mod peers;
+mod plot;
 mod relay;
 mod report;
 mod rival;
@@ -34,7 +38,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Full and resumed handshakes, keep-alive HTTP/1.1 requests and HTTP/2 requests
+    /// Full and resumed handshakes, keep-alive HTTP/1.1 requests, HTTP/2 requests, and large bodies
     Run {
         /// What to measure; repeat for more. All of them by default
         #[arg(long = "mode", value_enum)]
@@ -42,13 +46,14 @@ enum Command {
         #[command(flatten)]
         effort: Effort,
     },
-    /// The same of postern, nginx and haproxy, in turns, with the same upstream: as a ratio
-    Peers {
-        /// What to measure; repeat for more. All of them by default
-        #[arg(long = "mode", value_enum)]
-        modes: Vec<Mode>,
-        #[command(flatten)]
-        effort: Effort,
+    /// Postern, nginx, haproxy and Envoy in turns, with the same upstream: operations, bodies, memory, big CRLs, as ratios
+    Peers(peers::Peers),
+    /// Draws what `peers` wrote
+    Plot {
+        /// What `peers --json` wrote
+        json: PathBuf,
+        /// The picture
+        svg: PathBuf,
     },
     /// What a big CRL costs at start and in every handshake, against a small one
     CrlCost {
@@ -108,7 +113,7 @@ pub(crate) struct Rounds {
 /// How much to measure, and where to leave it.
 #[derive(Args, Clone)]
 pub(crate) struct Effort {
-    /// Operations of one measurement
+    /// Operations of one measurement; fewer of those that cost more, in `run`
     #[arg(long, default_value_t = 5_000)]
     pub(crate) operations: u32,
     /// Measurements of each kind
@@ -138,7 +143,8 @@ fn measure(arguments: Arguments) -> Outcome {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     match arguments.command {
         Command::Run { modes, effort } => run::run(&runtime, &modes, &effort),
-        Command::Peers { modes, effort } => peers::run(&runtime, &modes, &effort),
+        Command::Peers(effort) => peers::run(&runtime, &effort),
+        Command::Plot { json, svg } => plot::run(&json, &svg),
         Command::Crowd(crowd) => crowd::run(&runtime, &crowd),
         Command::DrainSoak(effort) => drain_soak::run(&runtime, &effort),
         Command::CrlCost { mode, small, big, effort } => crl_cost::run(&runtime, mode, [small, big], &effort),

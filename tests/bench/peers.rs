@@ -1,118 +1,132 @@
-//! `bench peers`: postern beside nginx and haproxy, in turns, with the same certificates, CRLs, headers and upstream.
+//! `bench peers`: postern beside nginx, haproxy and Envoy, in turns, with the same certificates, CRLs and upstream.
 
-use clap::ValueEnum as _;
+mod crl_handshake;
+mod idle;
+mod life;
+mod traffic;
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
 use postern_tests::Failure;
 use postern_tests::pki::Pki;
-use serde::Serialize;
 use serde_json::json;
 use tokio::runtime::Runtime;
 
-use crate::Effort;
-use crate::arena::{Arena, Sample, Subject, measure};
-use crate::load::{Load, Mode};
-use crate::report::{self, Row, Spread, table};
-use crate::rival::{Rival, Work};
+use crate::comparison::{self, Measured};
+use crate::lists::Lists;
+use crate::load::Mode;
+use crate::report;
+use crate::rival::{Make, Rival};
 
-/// The proxies, ours first.
-const NAMES: [&str; 5] = ["postern", "nginx", "haproxy", "nginx bare", "haproxy bare"];
-
-/// A full handshake costs so much more than a request that fewer will do.
-const HANDSHAKES: u32 = 5;
-
-/// One kind of operation.
-#[derive(Serialize)]
-struct Compared {
-    mode: String,
-    /// In the order of [`NAMES`].
-    rows: Vec<Row>,
-    /// Postern's CPU time over each other's, round by round.
-    ratios: Vec<Spread>,
+/// What to compare.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Kind {
+    Handshake,
+    Resumed,
+    Http1,
+    Http2,
+    /// 10 MiB to the client
+    Download,
+    /// 10 MiB from it
+    Upload,
+    /// Memory for open connections that say nothing
+    Idle,
+    /// Full handshakes with big CRLs
+    CrlHandshake,
+    /// Start, memory and swap with a big CRL
+    CrlLife,
 }
 
-pub(crate) fn run(runtime: &Runtime, modes: &[Mode], effort: &Effort) -> Result<(), Failure> {
-    let modes = if modes.is_empty() { Mode::value_variants() } else { modes };
+impl Kind {
+    fn mode(self) -> Option<Mode> {
+        match self {
+            Self::Handshake => Some(Mode::Handshake),
+            Self::Resumed => Some(Mode::Resumed),
+            Self::Http1 => Some(Mode::Http1),
+            Self::Http2 => Some(Mode::Http2),
+            Self::Download => Some(Mode::Download),
+            Self::Upload => Some(Mode::Upload),
+            Self::Idle | Self::CrlHandshake | Self::CrlLife => None,
+        }
+    }
+}
+
+/// How much of it.
+#[derive(Args, Clone)]
+pub(crate) struct Peers {
+    /// What to compare; repeat for more. All of it by default
+    #[arg(long = "only", value_enum)]
+    kinds: Vec<Kind>,
+    /// Requests of one measurement; as many handshakes and bodies as cost about as much
+    #[arg(long, default_value_t = 5_000)]
+    operations: u32,
+    /// Measurements of each proxy; half as many of those that start it anew
+    #[arg(long, default_value_t = 10)]
+    rounds: u32,
+    /// Entries of the big CRL
+    #[arg(long, default_value_t = 1_000_000)]
+    revoked: u64,
+    /// Entries of the biggest CRL, which only postern gets. 0: none
+    #[arg(long, default_value_t = 10_000_000)]
+    most_revoked: u64,
+    /// Connections that are open and idle
+    #[arg(long, default_value_t = 1_000)]
+    idle: u32,
+    /// Also write the figures to this file, as JSON
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+/// What all kinds of comparison need.
+struct Ground<'a> {
+    runtime: &'a Runtime,
+    pki: &'a Pki,
+    upstream: &'a Rival,
+    effort: &'a Peers,
+}
+
+pub(crate) fn run(runtime: &Runtime, effort: &Peers) -> Result<(), Failure> {
+    let kinds = if effort.kinds.is_empty() { Kind::value_variants() } else { &effort.kinds };
     let pki = Pki::make()?;
     let upstream = Rival::upstream(&pki)?;
-    let postern = Arena::set_before(&pki, upstream.address, |config| config)?;
-    let rivals = |work| {
-        let at = upstream.address;
-        Ok::<_, Failure>([Rival::nginx(&pki, at, work)?, Rival::haproxy(&pki, at, work)?])
-    };
-    let [[nginx, haproxy], [bare_nginx, bare_haproxy]] = [rivals(Work::Same)?, rivals(Work::Bare)?];
-    let subjects =
-        [postern.subject(), nginx.subject(), haproxy.subject(), bare_nginx.subject(), bare_haproxy.subject()];
-    let mut compared = Vec::new();
-    for &mode in modes {
-        let operations = if matches!(mode, Mode::Handshake | Mode::Resumed) {
-            effort.operations / HANDSHAKES
-        } else {
-            effort.operations
-        };
-        let load = Load { pki: &pki, mode, connections: effort.connections, operations: operations.max(1) };
-        compared.push(compare(runtime, &subjects, &load, effort.rounds)?);
+    let mut lists = Lists::of(&pki)?;
+    let ground = Ground { runtime, pki: &pki, upstream: &upstream, effort };
+    let modes: Vec<Mode> = kinds.iter().filter_map(|kind| kind.mode()).collect();
+    let mut compared = traffic::compare(&ground, &mut lists, &modes)?;
+    if kinds.contains(&Kind::Idle) {
+        compared.extend(idle::compare(&ground, &mut lists)?);
     }
-    print(&compared);
-    effort.json.as_ref().map_or(Ok(()), |path| report::write(path, &json!(compared)))
+    if kinds.contains(&Kind::CrlHandshake) {
+        compared.extend(crl_handshake::compare(&ground, &mut lists)?);
+    }
+    if kinds.contains(&Kind::CrlLife) {
+        compared.extend(life::compare(&ground, &mut lists)?);
+    }
+    comparison::print(&compared);
+    let versions = Make::ALL.map(|make| Ok((make.name(), make.version()?)));
+    let versions = versions.into_iter().collect::<Result<Vec<_>, Failure>>()?;
+    let versions: serde_json::Map<_, _> =
+        versions.into_iter().map(|(name, version)| (name.to_owned(), version.into())).collect();
+    let figures = json!({ "peers": versions, "comparisons": compared });
+    effort.json.as_ref().map_or(Ok(()), |path| report::write(path, &figures))
 }
 
-fn compare(
-    runtime: &Runtime,
-    subjects: &[Subject; NAMES.len()],
-    load: &Load<'_>,
+/// Measures each of `subjects` once a round: first to last, then last to first. Whatever drifts, drifts against all.
+fn in_turns<T>(
     rounds: u32,
-) -> Result<Compared, Failure> {
-    let mut samples = NAMES.map(|_| Vec::<Sample>::new());
+    subjects: &mut [(String, T)],
+    mut measure: impl FnMut(&mut T) -> Result<Measured, Failure>,
+) -> Result<Vec<(String, Vec<Measured>)>, Failure> {
+    let mut all: Vec<_> = subjects.iter().map(|(name, _)| (name.clone(), Vec::new())).collect();
     for round in 0..rounds {
-        let mut turns: Vec<_> = samples.iter_mut().zip(subjects).collect();
-        // First to last, then last to first: whatever drifts, drifts against all.
+        let mut turns: Vec<_> = all.iter_mut().zip(subjects.iter_mut()).collect();
         if round % 2 == 1 {
             turns.reverse();
         }
-        for (samples, subject) in turns {
-            samples.push(measure(runtime, *subject, load)?);
+        for ((_, measured), (_, subject)) in turns {
+            measured.push(measure(subject)?);
         }
     }
-    let [ours, theirs @ ..] = &samples;
-    let ratio = |theirs: &Vec<Sample>| {
-        Spread::of(ours.iter().zip(theirs).map(|(a, b)| a.cpu.as_secs_f64() / b.cpu.as_secs_f64()))
-    };
-    Ok(Compared {
-        mode: load.mode.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default(),
-        rows: NAMES
-            .iter()
-            .zip(&samples)
-            .map(|(name, samples)| Row::new(*name, load.operations, samples))
-            .collect(),
-        ratios: theirs.iter().map(ratio).collect(),
-    })
-}
-
-fn print(compared: &[Compared]) {
-    let mut table = table([
-        "operation",
-        "proxy",
-        "operations",
-        "errors",
-        "µs CPU each",
-        "postern over it",
-        "µs wall each",
-    ]);
-    for kind in compared {
-        for (at, row) in kind.rows.iter().enumerate() {
-            let ratio = at.checked_sub(1).and_then(|at| kind.ratios.get(at));
-            table.add_row([
-                kind.mode.clone(),
-                row.name.clone(),
-                row.operations.to_string(),
-                row.errors.to_string(),
-                row.cpu_us_per_operation.show(1),
-                ratio.map(|ratio| ratio.show(2)).unwrap_or_default(),
-                row.wall_us_per_operation.show(1),
-            ]);
-        }
-    }
-    println!("{table}\nmedian (least–most); CPU time is the proxy's, user and system");
-    for row in compared.iter().flat_map(|kind| &kind.rows) {
-        row.first_error.iter().for_each(|error| println!("first error of {}: {error}", row.name));
-    }
+    Ok(all)
 }

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use comfy_table::{Table, presets};
 use postern_tests::{Failure, files};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::arena::{Sample, cores};
 
 /// The middle of several measurements, and how far they spread.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
 pub(crate) struct Spread {
     pub(crate) median: f64,
     pub(crate) least: f64,
@@ -97,9 +97,21 @@ pub(crate) fn write(path: &Path, figures: &serde_json::Value) -> Result<(), Fail
         "date": time::OffsetDateTime::now_utc().date().to_string(),
         "cores": cores(),
         "kernel": kernel.trim(),
+        "processor": processor(),
         "figures": figures,
     });
     files::write(path, format!("{report:#}\n"))
+}
+
+fn processor() -> String {
+    let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let line = text.lines().find(|line| line.starts_with("model name"));
+    line.and_then(|line| line.split_once(": ")).map_or_else(String::new, |(_, name)| name.to_owned())
+}
+
+/// To the kibibyte, which is what the kernel counts in.
+pub(crate) fn mebibytes(bytes: u64) -> f64 {
+    f64::from(u32::try_from(bytes / 1024).unwrap_or(u32::MAX)) / 1024.0
 }
 
 pub(crate) fn microseconds(duration: Duration) -> f64 {

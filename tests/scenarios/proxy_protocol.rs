@@ -2,7 +2,6 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddrV4, TcpStream};
-use std::process::Command;
 use std::sync::Arc;
 
 use postern_tests::curl::Curl;
@@ -84,7 +83,7 @@ fn haproxy_in_front_is_understood() -> Outcome {
     );
     let path = directory.path().join("haproxy.cfg");
     files::write(&path, haproxy)?;
-    let mut command = Command::new(tools::path("haproxy")?);
+    let mut command = tools::command("haproxy")?;
     let _haproxy = Process::spawn("haproxy", command.args(["-db", "-f"]).arg(&path))?;
     until("haproxy to listen", || Ok(TcpStream::connect(free).ok()))?;
 

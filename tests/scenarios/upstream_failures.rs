@@ -2,7 +2,6 @@
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
-use std::process::Command;
 
 use postern_tests::curl::{Answer, Curl};
 use postern_tests::pki::Pki;
@@ -207,7 +206,7 @@ impl Nginx {
         files::write(&file, text)?;
         let process = Process::spawn(
             "nginx",
-            Command::new(tools::path("nginx")?).args(["-e", "stderr", "-p", &home, "-c"]).arg(&file),
+            tools::command("nginx")?.args(["-e", "stderr", "-p", &home, "-c"]).arg(&file),
         )?;
         until("nginx to listen", || Ok(std::net::TcpStream::connect(address).ok()))?;
         Ok(Self { _process: process, address, _directory: directory })

@@ -27,7 +27,7 @@ impl Moto {
     /// When it is not installed or does not come up.
     pub fn start() -> Result<Self, Failure> {
         let [port] = ports::free()?;
-        let mut command = Command::new(tools::path("moto_server")?);
+        let mut command = tools::command("moto_server")?;
         command.args(["--host", "127.0.0.1", "--port"]).arg(port.to_string());
         let process = Process::spawn_unheard("moto_server", &mut command)?;
         let mut moto = Self { process, address: format!("http://127.0.0.1:{port}") };

@@ -1,6 +1,7 @@
 //! A running program: its output line by line, signals, and an end that is always awaited.
 
 use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -138,6 +139,16 @@ impl Drop for Process {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// A command whose process the kernel terminates when the thread that started it ends, however it ends: a test or a measurement
+/// that is killed leaves no server behind. SIGTERM lets it end processes of its own. `setpriv` becomes the program, so that the
+/// process is the program's own.
+#[must_use]
+pub fn mortal(program: &Path) -> Command {
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "TERM", "--"]).arg(program);
+    command
 }
 
 /// Runs a program to its end.

@@ -33,7 +33,7 @@ impl S3 {
         let identities = directory.path().join("s3.json");
         files::write(&identities, IDENTITIES)?;
         let [master, master_grpc, volume, volume_grpc, filer, filer_grpc, s3, s3_grpc] = ports::free()?;
-        let mut command = Command::new(tools::path("weed")?);
+        let mut command = tools::command("weed")?;
         command.args(["server", "-ip", "127.0.0.1", "-ip.bind", "127.0.0.1", "-master.telemetry=false"]);
         command.args(["-volume.max", "100", "-master.volumeSizeLimitMB", "1024", "-s3"]);
         command.args(["-s3.port.iceberg", "0", "-s3.port.lance", "0"]);

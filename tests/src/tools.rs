@@ -1,8 +1,10 @@
 //! What `tests/tools.sh` installed: programs of other makes.
 
 use std::path::PathBuf;
+use std::process::Command;
 
 use crate::Failure;
+use crate::process::mortal;
 
 /// A program of the Python environment, or of the system.
 ///
@@ -17,6 +19,15 @@ pub fn path(name: &'static str) -> Result<PathBuf, Failure> {
     let system = std::env::split_paths(&search).chain([PathBuf::from("/usr/sbin")]);
     let mut candidates = environments.chain(system).map(|directory| directory.join(name));
     candidates.find(|candidate| candidate.is_file()).ok_or(Failure::NoTool { name })
+}
+
+/// A command that runs it, and whose process ends with the thread that starts it.
+///
+/// # Errors
+///
+/// As [`path`].
+pub fn command(name: &'static str) -> Result<Command, Failure> {
+    path(name).map(|program| mortal(&program))
 }
 
 /// Where the X.509 files of `cryptography-vectors` are.
