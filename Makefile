@@ -38,12 +38,13 @@ synth: test-tools ## synthesize and check deploy/: every example, its tests, cdk
 	$(TARGET)/venv/bin/cfn-lint '$(TARGET)/cdk/*/*.template.json'
 	$(TARGET)/venv/bin/checkov --framework cloudformation --skip-download --quiet --compact --directory $(TARGET)/cdk
 
-# A quarter of an hour. For less of it: `make bench PEERS='--only http2 --rounds 4'`; every command says with --help what it takes.
+# Half an hour. For less of it: `make bench PEERS='--only http2 --rounds 4'`; every command says with --help what it takes.
 PEERS :=
 bench: test-tools ## measure the proxy beside nginx, haproxy and Envoy: handshakes, requests, bodies, memory, big CRLs
 	cargo build --workspace --bins --release --locked
 	$(TARGET)/release/bench peers $(PEERS) --json $(TARGET)/bench-peers.json
 	$(TARGET)/release/bench plot $(TARGET)/bench-peers.json $(TARGET)/bench-peers.svg
+	$(TARGET)/release/bench swap --json $(TARGET)/bench-swap.json
 	$(TARGET)/release/bench crl-cost --json $(TARGET)/bench-crl-cost.json
 	$(TARGET)/release/bench bulk --json $(TARGET)/bench-bulk.json
 	$(TARGET)/release/bench slow-body --json $(TARGET)/bench-slow-body.json

@@ -3,31 +3,24 @@
 //! Requests are timed on kept connections and on new ones, first in peace and then beside the crowd: established connections
 //! that say nothing, clients that send a request's head byte by byte, and clients that stop in the middle of their handshake.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use clap::Args;
-use http::{Request, StatusCode, header};
-use http_body_util::{BodyExt, Empty};
-use hyper::client::conn::http1::{self, SendRequest};
-use hyper_util::rt::TokioIo;
 use postern_tests::pki::Pki;
 use postern_tests::postern::{Config, Postern};
 use postern_tests::process::Process;
-use postern_tests::raw_tls::{Version, client_config, server_name};
 use postern_tests::{Failure, binary, proc};
 use serde::Serialize;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
-use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use crate::arena::{PROXY_CORE, pinned, upstream};
+use crate::client::{Client, Times, get};
+use crate::load::Fault;
 use crate::report::{self, table};
 
 /// Connections that are being made at a time.
@@ -57,28 +50,12 @@ pub(crate) struct Crowd {
     json: Option<PathBuf>,
 }
 
-/// How long requests took, in milliseconds.
-#[derive(Clone, Copy, Serialize)]
-struct Times {
-    p50: f64,
-    p99: f64,
-    most: f64,
-}
-
 /// Requests on kept connections, and on new ones with their handshake.
 #[derive(Serialize)]
 struct Felt {
     kept: Times,
     new: Times,
 }
-
-#[derive(Clone)]
-struct Client {
-    address: SocketAddr,
-    tls: TlsConnector,
-}
-
-type Fault = Box<dyn std::error::Error + Send + Sync>;
 
 pub(crate) fn run(runtime: &Runtime, crowd: &Crowd) -> Result<(), Failure> {
     let pki = Pki::make()?;
@@ -94,8 +71,7 @@ pub(crate) fn run(runtime: &Runtime, crowd: &Crowd) -> Result<(), Failure> {
         Process::spawn_unheard,
     )?;
     let pid = postern.process().id();
-    let tls = TlsConnector::from(Arc::new(client_config(&pki, "good", Version::Tls13, b"http/1.1")?));
-    let client = Client { address: postern.address(), tls };
+    let client = Client::of(&pki, "good", postern.address())?;
     runtime.block_on(async {
         // Fills pools and caches.
         client.felt(crowd.requests / 10 + 1).await?;
@@ -164,22 +140,10 @@ impl Client {
         for _ in 0..requests {
             tokio::time::sleep(PAUSE).await;
             let start = Instant::now();
-            get(&mut self.http1().await.map_err(failed)?).await.map_err(failed)?;
+            self.once().await.map_err(failed)?;
             new.push(start.elapsed());
         }
         Ok(Felt { kept: Times::of(kept), new: Times::of(new) })
-    }
-
-    async fn connect(&self) -> std::io::Result<TlsStream<TcpStream>> {
-        let socket = TcpStream::connect(self.address).await?;
-        socket.set_nodelay(true)?;
-        self.tls.connect(server_name(), socket).await
-    }
-
-    async fn http1(&self) -> Result<SendRequest<Empty<Bytes>>, Fault> {
-        let (requests, connection) = http1::handshake(TokioIo::new(self.connect().await?)).await?;
-        tokio::spawn(connection);
-        Ok(requests)
     }
 
     /// Connections that are established, and say nothing more.
@@ -224,15 +188,6 @@ impl Client {
     }
 }
 
-async fn get(requests: &mut SendRequest<Empty<Bytes>>) -> Result<(), Fault> {
-    requests.ready().await?;
-    let request = Request::get("/bytes/1024").header(header::HOST, "localhost").body(Empty::new())?;
-    let response = requests.send_request(request).await?;
-    let status = response.status();
-    response.into_body().collect().await?;
-    if status == StatusCode::OK { Ok(()) } else { Err(format!("status {status}").into()) }
-}
-
 fn failed(fault: Fault) -> Failure {
     Failure::Connection(std::io::Error::other(fault))
 }
@@ -242,15 +197,4 @@ fn open_files() -> usize {
     let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
     let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"));
     line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(usize::MAX)
-}
-
-impl Times {
-    fn of(mut times: Vec<Duration>) -> Self {
-        times.sort();
-        let at = |hundredths: usize| {
-            let index = (times.len() * hundredths / 100).min(times.len().saturating_sub(1));
-            times.get(index).map_or(0.0, |time| time.as_secs_f64() * 1e3)
-        };
-        Self { p50: at(50), p99: at(99), most: at(100) }
-    }
 }

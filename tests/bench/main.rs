@@ -6,6 +6,7 @@
 
 mod arena;
 mod bulk;
+mod client;
 mod comparison;
 mod contestant;
 mod crl_cost;
@@ -19,6 +20,7 @@ mod relay;
 mod report;
 mod rival;
 mod run;
+mod swap;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -48,6 +50,8 @@ enum Command {
     },
     /// Postern, nginx, haproxy and Envoy in turns, with the same upstream: operations, bodies, memory, big CRLs, as ratios
     Peers(peers::Peers),
+    /// A big index in the place of another one, under load: what clients feel of it, and memory meanwhile
+    Swap(swap::Swap),
     /// Draws what `peers` wrote
     Plot {
         /// What `peers --json` wrote
@@ -144,6 +148,7 @@ fn measure(arguments: Arguments) -> Outcome {
     match arguments.command {
         Command::Run { modes, effort } => run::run(&runtime, &modes, &effort),
         Command::Peers(effort) => peers::run(&runtime, &effort),
+        Command::Swap(effort) => swap::run(&runtime, &effort),
         Command::Plot { json, svg } => plot::run(&json, &svg),
         Command::Crowd(crowd) => crowd::run(&runtime, &crowd),
         Command::DrainSoak(effort) => drain_soak::run(&runtime, &effort),

@@ -78,6 +78,16 @@ fn what_was_compared_is_drawn() -> Outcome {
     Ok(())
 }
 
+#[test]
+fn an_index_is_swapped_under_load_and_nothing_is_lost() -> Outcome {
+    let figures = bench(&["swap", "--revoked", "100000", "--rounds", "1", "--before-ms", "300"])?;
+    assert_eq!(figures[0]["lost"], 0, "{figures:#}");
+    for figure in ["requests", "swap_ms", "memory_old", "peak_over_old_and_new"] {
+        assert!(figures[0][figure].as_f64() > Some(0.0), "{figure}: {figures:#}");
+    }
+    Ok(())
+}
+
 /// What was compared.
 fn comparisons(figures: &Value, number: usize) -> Result<Vec<Value>, Failure> {
     let compared = list(figures, "/comparisons");

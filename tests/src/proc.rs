@@ -1,8 +1,9 @@
 //! What the kernel's accounting knows about a process.
 
+use std::path::Path;
 use std::time::Duration;
 
-use crate::Failure;
+use crate::{Failure, files};
 
 /// CPU time of all threads of a process, user and system, to the nanosecond.
 ///
@@ -29,6 +30,16 @@ pub fn cpu_time(pid: u32) -> Result<Duration, Failure> {
 /// When the process has ended.
 pub fn peak_memory_bytes(pid: u32) -> Result<u64, Failure> {
     status_bytes(pid, "VmHWM:")
+}
+
+/// Counts the most physical memory of a process anew, from what it uses now.
+///
+/// # Errors
+///
+/// When the process has ended, or is another user's.
+pub fn forget_peak_memory(pid: u32) -> Result<(), Failure> {
+    // proc(5), /proc/pid/clear_refs: 5 resets the peak resident set size.
+    files::write(Path::new(&format!("/proc/{pid}/clear_refs")), "5")
 }
 
 fn status_bytes(pid: u32, name: &str) -> Result<u64, Failure> {

@@ -1,26 +1,16 @@
 //! Start, memory and swap with a big CRL.
 
-use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use http::{Request, StatusCode, header};
-use http_body_util::{BodyExt, Empty};
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
 use postern_tests::Failure;
-use postern_tests::raw_tls::{Version, client_config, server_name};
-use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
 
 use super::crl_handshake::grouped;
 use super::{Ground, in_turns};
 use crate::arena::{EVERY_CORE, SETTLING};
+use crate::client::Client;
 use crate::comparison::{Bar, Comparison, Measured};
 use crate::contestant::{Post, Who};
 use crate::lists::{List, Lists};
-use crate::load::Fault;
 use crate::report::mebibytes;
 
 /// Who is on the second list, and not on the first.
@@ -68,16 +58,16 @@ fn life(ground: &Ground<'_>, who: Who, [first, second]: [&List; 2]) -> Result<[f
         core: EVERY_CORE,
         will_swap: true,
     };
-    let [good, leaver] = [Client::of(ground, "good")?, Client::of(ground, LEAVER)?];
     let mut proxy = who.start(&post)?;
+    let address = proxy.subject().address;
+    let [good, leaver] = [Client::of(ground.pki, "good", address)?, Client::of(ground.pki, LEAVER, address)?];
     let start = proxy.started();
     ground.runtime.block_on(async {
-        let address = proxy.subject().address;
-        while !good.is_answered(address).await {
+        while good.once().await.is_err() {
             patient(start, "the first 200", who).await?;
         }
         let started = start.elapsed();
-        if !leaver.is_answered(address).await {
+        if leaver.once().await.is_err() {
             return Err(Failure::Missing(format!(
                 "an answer for the client that is not revoked yet, by {}",
                 who.name()
@@ -86,7 +76,7 @@ fn life(ground: &Ground<'_>, who: Who, [first, second]: [&List; 2]) -> Result<[f
         tokio::time::sleep(SETTLING).await;
         let memory = proxy.memory_bytes();
         let start = proxy.swap(ground.pki, second)?;
-        let refused = refusal(start, who, [&good, &leaver], address);
+        let refused = refusal(start, who, [&good, &leaver]);
         tokio::pin!(refused);
         let mut peak = memory;
         let refused = loop {
@@ -101,20 +91,15 @@ fn life(ground: &Ground<'_>, who: Who, [first, second]: [&List; 2]) -> Result<[f
 }
 
 /// How long until the client that is on the second list was refused. A refusal that does not last, or that is everybody's, is none.
-async fn refusal(
-    start: Instant,
-    who: Who,
-    [good, leaver]: [&Client; 2],
-    address: SocketAddr,
-) -> Result<Duration, Failure> {
+async fn refusal(start: Instant, who: Who, [good, leaver]: [&Client; 2]) -> Result<Duration, Failure> {
     loop {
         let asked = Instant::now();
-        let answered = leaver.is_answered(address).await;
+        let answered = leaver.once().await.is_ok();
         let after = start.elapsed();
         if answered {
             // It has all of a core to change over.
             tokio::time::sleep(asked.elapsed()).await;
-        } else if good.is_answered(address).await && !leaver.is_answered(address).await {
+        } else if good.once().await.is_ok() && leaver.once().await.is_err() {
             return Ok(after);
         }
         patient(start, "the refusal of a revoked client", who).await?;
@@ -127,30 +112,4 @@ async fn patient(since: Instant, awaited: &str, who: Who) -> Result<(), Failure>
     }
     tokio::time::sleep(Duration::from_millis(1)).await;
     Ok(())
-}
-
-/// Somebody with a certificate.
-struct Client(TlsConnector);
-
-impl Client {
-    fn of(ground: &Ground<'_>, name: &str) -> Result<Self, Failure> {
-        let config = client_config(ground.pki, name, Version::Tls13, b"http/1.1")?;
-        Ok(Self(TlsConnector::from(Arc::new(config))))
-    }
-
-    /// Whether a new connection gets a 200. Some makes refuse in the handshake, some with a response.
-    async fn is_answered(&self, address: SocketAddr) -> bool {
-        let asked = async {
-            let tls = self.0.connect(server_name(), TcpStream::connect(address).await?).await?;
-            let (mut requests, connection) = http1::handshake(TokioIo::new(tls)).await?;
-            tokio::spawn(connection);
-            let request =
-                Request::get("/bytes/1024").header(header::HOST, "localhost").body(Empty::<Bytes>::new())?;
-            let response = requests.send_request(request).await?;
-            let status = response.status();
-            response.collect().await?;
-            Ok::<_, Fault>(status)
-        };
-        asked.await.is_ok_and(|status| status == StatusCode::OK)
-    }
 }
