@@ -331,8 +331,9 @@ impl Sources {
             let Some(known) = held.get(&source.place) else { continue };
             let below = known.members.iter().filter_map(|place| Some((place, held.get(place)?)));
             for (place, known) in std::iter::once((&source.place, known)).chain(below) {
-                // Without a copy, whoever wants one says so.
-                if let Some(fault) = known.fault.as_deref().filter(|_| !known.copies.is_empty()) {
+                // Without anything, whoever wants it says so.
+                let has_any = !known.copies.is_empty() || !known.members.is_empty();
+                if let Some(fault) = known.fault.as_deref().filter(|_| has_any) {
                     faults.push((format!("{}: {place}", source.key), absent(source, place, Some(fault))));
                 }
             }

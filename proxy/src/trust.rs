@@ -375,7 +375,7 @@ impl TrustStore {
     }
 
     fn settle(&self) {
-        let marks: Vec<Mark> = self.current.load().revocations.crls().map(Crl::mark).collect();
+        let marks: Vec<Mark> = self.current.load().revocations.crls().map(|crl| crl.made_of().0).collect();
         self.sources.settle(&marks);
     }
 

@@ -13,6 +13,8 @@ mod s3;
 use std::path::Path;
 use std::process::Command;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use postern_tests::curl::Curl;
 use postern_tests::pki::Pki;
 use postern_tests::postern::{Config, Postern};
@@ -87,6 +89,13 @@ fn tell(postern: &Postern, path: &str, json: &str) -> Result<String, Failure> {
 fn trust(postern: &Postern) -> Result<serde_json::Value, Failure> {
     let text = postern.look("/trust")?.text();
     serde_json::from_str(&text).map_err(|source| Failure::Json { what: "/trust", source, text })
+}
+
+/// A CRL as PEM, with a word before it.
+fn pem(der: &[u8]) -> Vec<u8> {
+    let base64 = STANDARD.encode(der);
+    let lines: Vec<_> = base64.as_bytes().chunks(64).map(String::from_utf8_lossy).collect();
+    format!("a CRL\n-----BEGIN X509 CRL-----\n{}\n-----END X509 CRL-----\n", lines.join("\n")).into_bytes()
 }
 
 /// Puts a file in the place of another, as publishers do.

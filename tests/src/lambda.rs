@@ -3,11 +3,13 @@
 use std::collections::VecDeque;
 use std::io::{self, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
+use std::process::Command;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 
+use crate::disk::Disk;
 use crate::http_head::Head;
 use crate::process::Process;
 use crate::wait::{PATIENCE, until};
@@ -73,6 +75,21 @@ impl Function {
     ///
     /// When it is not built.
     pub fn start(environment: &[(&str, String)]) -> Result<Self, Failure> {
+        Self::start_as(binary::crl_tool_with_aws()?, environment)
+    }
+
+    /// As [`Function::start`], with its temporary files on `disk`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Function::start`].
+    pub fn start_on(disk: &Disk, environment: &[(&str, String)]) -> Result<Self, Failure> {
+        let mut command = disk.command(&binary::crl_tool_with_aws()?);
+        command.env("TMPDIR", disk.path());
+        Self::start_as(command, environment)
+    }
+
+    fn start_as(mut command: Command, environment: &[(&str, String)]) -> Result<Self, Failure> {
         let listener = TcpListener::bind(("127.0.0.1", 0))?;
         let address = listener.local_addr()?.to_string();
         let api = Arc::new(Api::default());
@@ -83,7 +100,6 @@ impl Function {
                 std::thread::spawn(move || stream.and_then(|stream| api.serve(stream)));
             }
         });
-        let mut command = binary::crl_tool_with_aws()?;
         let ambient = std::env::vars_os().map(|(name, _)| name);
         for name in ambient.filter(|name| name.to_string_lossy().starts_with("AWS_")) {
             command.env_remove(name);

@@ -7,7 +7,7 @@ use super::fault::DownloadFault;
 use super::location::Location;
 use std::io::Read;
 #[cfg(feature = "aws")]
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 use time::OffsetDateTime;
 
 /// Asks AWS again and again, with one set of connections and credentials. What it asks for first sets it up.
@@ -19,6 +19,9 @@ pub struct Courier {
     terms: Terms,
     #[cfg(feature = "aws")]
     calls: OnceLock<Calls>,
+    /// Whoever has it sets `calls` up.
+    #[cfg(feature = "aws")]
+    setting_up: Mutex<()>,
 }
 
 /// What is at a location now.
@@ -40,6 +43,8 @@ impl Courier {
             terms,
             #[cfg(feature = "aws")]
             calls: OnceLock::new(),
+            #[cfg(feature = "aws")]
+            setting_up: Mutex::default(),
         }
     }
 
@@ -92,7 +97,11 @@ impl Courier {
         if let Some(calls) = self.calls.get() {
             return Ok(calls);
         }
-        // Two that begin at once set up two of them, and one is used.
+        let _setting_up = self.setting_up.lock().unwrap_or_else(PoisonError::into_inner);
+        // Another thread may have had it before.
+        if let Some(calls) = self.calls.get() {
+            return Ok(calls);
+        }
         let calls = Calls::start(&self.terms)?;
         Ok(self.calls.get_or_init(|| calls))
     }

@@ -3,6 +3,8 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use crl_tool::Metadata;
+
 use super::brake::{Held, Recent};
 use super::floors::{Behind, Floors, content, shown};
 use super::revocation::Crl;
@@ -74,13 +76,16 @@ pub(super) struct Guard {
     approved: HashSet<[u8; 32]>,
     /// So that what was found to be of no use is not read again as long as neither it nor what it was judged by changes.
     refused: HashMap<Mark, (Arc<[Mark]>, NotTaken)>,
+    /// Of CRLs in force, by content: another copy that turned out to be the same, so that it is not proved again, either.
+    same: HashMap<[u8; 32], (Mark, Arc<[Mark]>)>,
 }
 
 impl Guard {
     pub(super) fn new(settings: &Revocation, recent: Arc<Recent>) -> Result<Self, Invalid> {
         let floors = Floors::load(settings.state_file.as_deref())?;
         let brake = settings.brake.clone();
-        Ok(Self { floors, brake, recent, approved: HashSet::new(), refused: HashMap::new() })
+        let (approved, refused, same) = (HashSet::new(), HashMap::new(), HashMap::new());
+        Ok(Self { floors, brake, recent, approved, refused, same })
     }
 
     /// Whether `new` may take the place of `before`.
@@ -136,6 +141,25 @@ impl Guard {
         if !not_taken.again {
             self.refused.insert(mark, (context.clone(), not_taken.clone()));
         }
+    }
+
+    /// Whether a copy is `crl`, as far as it was proved under `context`.
+    pub(super) fn is_proved(&self, mark: Mark, context: &Arc<[Mark]>, crl: &Crl) -> bool {
+        let content = content(crl.index.metadata());
+        crl.made_of() == (mark, context)
+            || self.same.get(&content).is_some_and(|same| same.0 == mark && same.1 == *context)
+    }
+
+    /// Remembers that the copy that `other` was made of is the CRL in force.
+    pub(super) fn remember_same(&mut self, other: &Crl) {
+        let (mark, context) = other.made_of();
+        self.same.insert(content(other.index.metadata()), (mark, context.clone()));
+    }
+
+    /// Forgets what is remembered of CRLs that are not in force.
+    pub(super) fn forget_same(&mut self, in_force: &[&Metadata]) {
+        let in_force: HashSet<_> = in_force.iter().map(|metadata| content(metadata)).collect();
+        self.same.retain(|content, _| in_force.contains(content));
     }
 
     /// The copies that cannot be used, whatever is in force.

@@ -79,9 +79,9 @@ impl Crl {
         }
     }
 
-    /// Of the copy that it was made of.
-    pub(super) fn mark(&self) -> Mark {
-        self.mark
+    /// The copy that it was made of, and what it was proved with.
+    pub(super) fn made_of(&self) -> (Mark, &Arc<[Mark]>) {
+        (self.mark, &self.context)
     }
 }
 

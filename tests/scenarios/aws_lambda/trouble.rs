@@ -1,6 +1,7 @@
 //! Functions that are killed, and an S3 that fails.
 
 use postern_tests::Outcome;
+use postern_tests::disk::Disk;
 use postern_tests::faulty_s3::{Fault, FaultyS3};
 use postern_tests::lambda::Function;
 use postern_tests::process::Signal;
@@ -92,4 +93,25 @@ fn failures_of_s3_are_tried_again_or_returned() -> Outcome {
     function.invoke(&uploaded(&["ca.crl"]))?.done()?;
     faulty.failed()?;
     stage.assert_published(1, "ca.crl")
+}
+
+#[test]
+fn a_full_disk_is_an_error_that_replaces_nothing_and_passes() -> Outcome {
+    let (stage, disk) = (Stage::new(2)?, Disk::mount()?);
+    stage.certify("ca.crl")?;
+    stage.upload(0, "ca.crl")?;
+    let mut function = Function::start_on(&disk, &stage.s3.environment())?;
+    function.invoke(&uploaded(&["ca.crl"]))?.done()?;
+    stage.upload(1, "ca.crl")?;
+    disk.fill(function.process())?;
+    let reply = function.invoke(&uploaded(&["ca.crl"]))?;
+    let words = |error: &str| error.contains("ca.crl") && error.contains("cannot write");
+    assert!(reply.error().is_some_and(words), "{reply:?}");
+    stage.assert_published(0, "ca.crl")?;
+    // Lambda tries again, in the same process.
+    disk.free(function.process())?;
+    function.invoke(&uploaded(&["ca.crl"]))?.done()?;
+    stage.assert_published(1, "ca.crl")?;
+    assert!(disk.names()?.is_empty(), "nothing is left of what failed");
+    Ok(())
 }

@@ -8,7 +8,7 @@ use postern_tests::stage::Stage;
 use postern_tests::upstream::Upstream;
 use postern_tests::{Outcome, files};
 
-use super::{config, replace, until_status, with_crl_at};
+use super::{config, pem, replace, until_status, with_crl_at};
 
 #[test]
 fn a_swapped_data_link_is_seen() -> Outcome {
@@ -65,4 +65,24 @@ fn certificates_and_bundles_are_taken_without_a_signal_and_good_connections_stay
     stage.postern.said(&["\"over\"", "root.pem"])?;
     assert!(open.until_closed()?.is_empty(), "its anchor is gone");
     Ok(())
+}
+
+#[test]
+fn a_bare_crl_in_pem_is_taken_from_a_file_and_again_when_it_changes() -> Outcome {
+    let (pki, directory) = (Pki::make()?, files::temporary_directory()?);
+    let upstream = Upstream::start(&pki)?;
+    let place = directory.path().join("ca.pem");
+    let write = |pki: &Pki| {
+        let next = directory.path().join("next.pem");
+        files::write(&next, pem(&files::read(&pki.path("crl/intermediate.crl"))?))?;
+        replace(&next, &place)
+    };
+    write(&pki)?;
+    let config = with_crl_at(config(&pki, &upstream), &pki, &place.display().to_string());
+    let stage = Stage { postern: Postern::start(&config)?, upstream, pki };
+    assert_eq!(stage.curl("good", "/").call()?.status, 200);
+    assert_eq!(stage.curl("revoked", "/").call()?.status, 0);
+    stage.pki.revoke("good")?;
+    write(&stage.pki)?;
+    until_status(&stage, "good", 0)
 }

@@ -73,3 +73,32 @@ fn danger_has_a_name_for_each_way_of_having_no_answer() -> Outcome {
     assert!(trust(&stage.postern)?["crls"].to_string().contains("\"stale\""), "and it is said");
     Ok(())
 }
+
+#[test]
+fn a_crl_that_can_no_longer_be_read_refuses_unless_danger_says_otherwise() -> Outcome {
+    for danger in [false, true] {
+        let pki = Pki::make()?;
+        let upstream = Upstream::start(&pki)?;
+        let config = config(&pki, &upstream)
+            .raw("revocation.danger_allow_unreadable_crl", danger)
+            // As long as nobody looks at it again, it stays in force.
+            .raw("sources.files_interval_ms", 0);
+        let stage = Stage { postern: Postern::start(&config)?, upstream, pki };
+        assert_eq!(stage.curl("revoked", "/").call()?.status, 0);
+        stage.postern.refused("certificate_revoked")?;
+        // Not replaced: cut short where it lies, so that what a fingerprint leads to is not there.
+        let index = std::fs::File::options().write(true).open(stage.pki.path("crl/intermediate.crlx"))?;
+        index.set_len(64)?;
+        let status = if danger { 200 } else { 0 };
+        assert_eq!(stage.curl("revoked", "/").call()?.status, status, "danger: {danger}");
+        if !danger {
+            stage.postern.refused("crl_unreadable")?;
+        }
+        assert_eq!(stage.curl("good", "/").call()?.status, 200, "no fingerprint of it, nothing to read");
+        // What is there now is no index: the one that was opened stays, and no restart takes it.
+        stage.postern.reload()?;
+        stage.postern.said(&["kept the last good", "intermediate.crlx"])?;
+        assert_eq!(stage.curl("good", "/").call()?.status, 200);
+    }
+    Ok(())
+}

@@ -1,5 +1,8 @@
 //! CRLs in S3: an upload reaches every connection, and a restart needs no S3.
 
+use std::time::{Duration, Instant};
+
+use postern_tests::faulty::{Fault, Faulty};
 use postern_tests::pki::Pki;
 use postern_tests::postern::Postern;
 use postern_tests::raw_tls::Version;
@@ -9,7 +12,7 @@ use postern_tests::upstream::Upstream;
 use postern_tests::wait::until;
 use postern_tests::{Failure, Outcome, files};
 
-use super::{config, in_s3, start, tell, trust, until_status, with_crl_at};
+use super::{config, in_s3, pem, replace, start, tell, times_said, trust, until_status, with_crl_at};
 use crate::signed_indexes::{pki as signing_pki, requiring, sign};
 
 /// Files that the process has open in `directory`, removed ones included.
@@ -133,4 +136,106 @@ fn an_index_in_s3_counts_once_one_of_the_required_keys_signed_it() -> Outcome {
     sign(&stage.pki, "old.key")?;
     put(&stage.pki)?;
     until_status(&stage, "good", 0)
+}
+
+#[test]
+fn everything_from_s3_is_there_after_a_restart_while_s3_says_nothing() -> Outcome {
+    const ISSUERS: usize = 6;
+    const TIMEOUT: Duration = Duration::from_secs(3);
+    let (pki, s3, copies) = (Pki::make()?, S3::start()?, files::temporary_directory()?);
+    let (upstream, way) = (Upstream::start(&pki)?, Faulty::start(&s3)?);
+    pki.issue("good2", |_| {})?;
+    let read = |file: &str| files::read(&pki.path(file));
+    s3.put("trust/root.pem", &read("root.pem")?)?;
+    let issuers = (0..ISSUERS).map(|number| format!("trust/issuer-{number}.pem")).collect::<Vec<_>>();
+    issuers.iter().try_for_each(|key| s3.put(key, &read("intermediate.pem")?))?;
+    let issuers: Vec<_> = issuers.iter().map(|key| in_s3(key)).collect();
+    s3.put("crl/intermediate.crl", &pem(&read("crl/intermediate.crl")?))?;
+    s3.put("crl/root.crl", &read("crl/root.crl")?)?;
+    let config = config(&pki, &upstream)
+        .text("client_auth.trust_bundle", in_s3("trust/root.pem"))
+        .raw("revocation.issuers", format!("{issuers:?}"))
+        .raw("revocation.crls", format!("[{:?}]", in_s3("crl/")))
+        .raw("sources.timeout_ms", TIMEOUT.as_millis())
+        .text("sources.directory", copies.path().display());
+    let stage = Stage { postern: start(&config, way.environment(&s3))?, upstream, pki };
+    assert_eq!(stage.curl("good", "/").call()?.status, 200);
+    assert_eq!(stage.curl("revoked", "/").call()?.status, 0, "by a CRL in PEM");
+
+    // An anchor that goes is gone for new and for open connections.
+    let mut open = stage.connect("good", Version::Tls13)?;
+    assert_eq!(open.get("/")?.status, 200);
+    let other = Pki::make()?;
+    s3.put("trust/root.pem", &files::read(&other.path("root.pem"))?)?;
+    assert!(open.until_closed()?.is_empty(), "its anchor is gone");
+    assert_eq!(stage.curl("good", "/").call()?.status, 0);
+    s3.put("trust/root.pem", &files::read(&stage.pki.path("root.pem"))?)?;
+    until_status(&stage, "good", 200)?;
+
+    let Stage { postern, upstream, pki } = stage;
+    drop(postern);
+    way.set(Fault::Silent);
+    let began = Instant::now();
+    let stage = Stage { postern: start(&config, way.environment(&s3))?, upstream, pki };
+    let (took, one_by_one) = (began.elapsed(), TIMEOUT * u32::try_from(ISSUERS + 2).unwrap_or(u32::MAX));
+    println!("started in {took:.1?}; one by one, it is {one_by_one:?} at least");
+    assert!(took < one_by_one / 2, "{took:?}");
+    assert_eq!(stage.curl("good", "/").call()?.status, 200);
+    assert_eq!(stage.curl("revoked", "/").call()?.status, 0);
+    assert_eq!(stage.postern.look("/readyz")?.status, 200);
+    stage.postern.said(&["kept the last good", &format!("{}: ", in_s3("crl/"))])?;
+
+    way.set(Fault::None);
+    stage.pki.revoke("good2")?;
+    s3.put("crl/intermediate.crl", &pem(&files::read(&stage.pki.path("crl/intermediate.crl"))?))?;
+    until_status(&stage, "good2", 0)?;
+    until("all of it to be over", || {
+        let over = times_said(&stage.postern, &["\"over\""]);
+        Ok((over == times_said(&stage.postern, &["kept the last good"])).then_some(()))
+    })
+}
+
+#[test]
+fn what_was_proved_once_is_not_read_again() -> Outcome {
+    const KEY: &str = "ca/intermediate.crlx";
+    let (pki, s3, copies) = (Pki::make()?, S3::start()?, files::temporary_directory()?);
+    let (upstream, way) = (Upstream::start(&pki)?, Faulty::start(&s3)?);
+    let index = files::read(&pki.path("crl/intermediate.crlx"))?;
+    s3.put(KEY, &index)?;
+    let config = with_crl_at(config(&pki, &upstream), &pki, &in_s3(KEY))
+        .text("sources.directory", copies.path().display());
+    let stage = Stage { postern: start(&config, way.environment(&s3))?, upstream, pki };
+    way.set(Fault::NewEtags(index));
+    let before = way.requests();
+    until("looks at the same under other ETags", || Ok((way.requests() >= before + 4).then_some(())))?;
+    way.set(Fault::None);
+    let looks =
+        |result| Ok::<_, Failure>(stage.postern.metrics()?.sum("postern_source_looks_total", &[result]));
+    let unchanged = looks(("result", "unchanged"))?;
+    stage.postern.metric_reaches(
+        "postern_source_looks_total",
+        &[("result", "unchanged")],
+        unchanged + 40.0,
+    )?;
+    assert_eq!(looks(("result", "changed"))?, 0.0, "told by its digest");
+
+    // Another bundle may prove other CRLs: once more, and then no longer.
+    let other = Pki::make()?;
+    let both = [files::read(&stage.pki.path("root.pem"))?, files::read(&other.path("root.pem"))?].concat();
+    let next = stage.pki.path("both.pem");
+    files::write(&next, both)?;
+    replace(&next, &stage.pki.path("root.pem"))?;
+    stage.postern.metric_reaches("postern_trust_generation", &[], 1.0)?;
+    for entry in std::fs::read_dir(copies.path())? {
+        files::write(&next, "not what was proved")?;
+        std::fs::rename(&next, entry?.path())?;
+    }
+    let root = stage.pki.path("crl/root.crlx");
+    files::copy(&root, &next)?;
+    replace(&next, &root)?;
+    stage.postern.metric_reaches("postern_trust_generation", &[], 2.0)?;
+    assert_eq!(stage.postern.metrics()?.sum("postern_trust_not_taken", &[]), 0.0);
+    assert_eq!(stage.curl("good", "/").call()?.status, 200);
+    assert_eq!(stage.curl("revoked", "/").call()?.status, 0);
+    Ok(())
 }

@@ -3,10 +3,14 @@
 use aws_lc_rs::digest;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use postern_tests::moto::Moto;
 use postern_tests::pki::Pki;
 use postern_tests::postern::{Config, Postern, check};
+use postern_tests::process::Process;
+use postern_tests::s3::{BUCKET, S3};
 use postern_tests::upstream::Upstream;
-use postern_tests::{Failure, Outcome, files};
+use postern_tests::{Failure, Outcome, binary, files};
+use serde_json::{Value, json};
 
 use super::{VERSIONS, Visit, Visitor, tickets};
 
@@ -105,4 +109,70 @@ fn a_bad_key_file_is_reported_by_check() -> Outcome {
     let checked = check(&config.text("tickets.keys", pki.path("absent").display()))?;
     assert!(checked.stderr.contains("cannot be read"), "{checked:?}");
     Ok(())
+}
+
+/// Two of a fleet whose keys are at `place`, where `put` puts others: what one sealed, the other opens.
+fn assert_shared(
+    place: &str,
+    environment: &[(&'static str, String)],
+    put: impl Fn(&str) -> Outcome,
+) -> Outcome {
+    let (pki, copies) = (Pki::make()?, files::temporary_directory()?);
+    let upstream = Upstream::start(&pki)?;
+    put(&key(1))?;
+    let config = Config::new(&pki, upstream.address())
+        .text("tickets.keys", place)
+        .raw("sources.interval_ms", 100)
+        .raw("sources.s3_path_style", true)
+        .text("sources.directory", copies.path().display());
+    let start = || {
+        let mut command = binary::postern_with_aws()?;
+        Postern::start_as(&config, command.envs(environment.iter().cloned()), Process::spawn)
+    };
+    let (here, there) = (start()?, start()?);
+    for version in VERSIONS {
+        let visitor = Visitor::new(&pki, "good", version)?;
+        assert_eq!(visitor.visit(here.address())?, Visit::Full);
+        assert_eq!(visitor.visit(there.address())?, Visit::Resumed, "{version:?}");
+    }
+    let generation = |least| {
+        let reaches = |postern: &Postern| postern.metric_reaches("postern_trust_generation", &[], least);
+        reaches(&here).and_then(|_| reaches(&there))
+    };
+    // As docs/resumption.md says.
+    let visitor = Visitor::new(&pki, "good", VERSIONS[1])?;
+    assert_eq!(visitor.visit(here.address())?, Visit::Full);
+    for (step, keys) in (1..).zip([key(1) + &key(2), key(2) + &key(1), key(2)]) {
+        put(&keys)?;
+        generation(f64::from(step))?;
+        assert_eq!(visitor.visit(there.address())?, Visit::Resumed, "step {step}");
+    }
+    put("not-a-key\n")?;
+    let line = here.said(&["kept the last good", "tickets.keys", "line 1: not base64"])?;
+    assert!(!line.contains("not-a-key"), "{line}");
+    assert_eq!(visitor.visit(here.address())?, Visit::Resumed);
+    put(&key(3))?;
+    here.said(&["\"over\"", "tickets.keys"])?;
+    assert_eq!(visitor.visit(here.address())?, Visit::Full, "nothing opens that");
+    assert_eq!(std::fs::read_dir(copies.path())?.count(), 0, "a secret gets to no disk");
+    Ok(())
+}
+
+#[test]
+fn a_secret_of_aws_holds_the_keys_of_a_fleet() -> Outcome {
+    let moto = Moto::start()?;
+    let secret = json!({ "Name": "tickets", "SecretString": "none yet" });
+    let made = moto.call("secretsmanager", "secretsmanager.CreateSecret", &secret)?;
+    let arn = made.get("ARN").and_then(Value::as_str).unwrap_or_default();
+    assert_shared(arn, &moto.environment(), |keys| {
+        let secret = json!({ "SecretId": "tickets", "SecretString": keys });
+        moto.call("secretsmanager", "secretsmanager.PutSecretValue", &secret).map(drop)
+    })
+}
+
+#[test]
+fn an_object_in_s3_holds_the_keys_of_a_fleet() -> Outcome {
+    let s3 = S3::start()?;
+    let place = format!("s3://{BUCKET}/ticket.keys");
+    assert_shared(&place, &s3.environment(), |keys| s3.put("ticket.keys", keys.as_bytes()))
 }

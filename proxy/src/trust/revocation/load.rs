@@ -84,6 +84,7 @@ impl Revocations {
             revocations.insert(crl.clone());
         }
         guard.forget_others(&not_taken);
+        guard.forget_same(&revocations.metadata());
         match last {
             Some(last) if last.is_same(&revocations) => (last.clone(), not_taken),
             _ => (Arc::new(revocations), not_taken),
@@ -101,9 +102,8 @@ impl Revocations {
         guard: &mut Guard,
     ) -> Option<NotTaken> {
         let newest = copies.last()?;
-        let known = last.and_then(|last| {
-            last.crls().find(|crl| crl.mark == newest.mark && crl.context == proofs.context)
-        });
+        let known =
+            last.and_then(|last| last.crls().find(|crl| guard.is_proved(newest.mark, &proofs.context, crl)));
         if let Some(known) = known {
             self.insert(known.clone());
             return None;
@@ -128,7 +128,7 @@ impl Revocations {
         proofs: &Proofs,
         sources: &Sources,
         last: Option<&Arc<Self>>,
-        guard: &Guard,
+        guard: &mut Guard,
     ) -> Result<(), NotTaken> {
         let index = proofs.open(copy, sources).map_err(|Unusable { problem, hint, again }| {
             let problem = Invalid::new(KEY, format!("{}: {problem}", copy.origin), hint);
@@ -149,7 +149,10 @@ impl Revocations {
         guard.check(&crl, before)?;
         // The same CRL under another ETag changes nothing. A file is another matter: it may have been damaged since.
         match before.filter(|before| copy.remote && is_same_crl(before, &crl)).cloned() {
-            Some(before) => self.insert(before),
+            Some(before) => {
+                guard.remember_same(&crl);
+                self.insert(before);
+            }
             None => self.insert(crl),
         }
         Ok(())
