@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io::{self, BufReader, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::process::Command;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use crate::disk::Disk;
 use crate::http_head::Head;
+use crate::loopback::Loopback;
 use crate::process::Process;
 use crate::wait::{PATIENCE, until};
 use crate::{Failure, binary};
@@ -19,6 +20,7 @@ use crate::{Failure, binary};
 pub struct Function {
     process: Process,
     api: Arc<Api>,
+    _server: Loopback,
 }
 
 /// What came of an invocation.
@@ -90,16 +92,10 @@ impl Function {
     }
 
     fn start_as(mut command: Command, environment: &[(&str, String)]) -> Result<Self, Failure> {
-        let listener = TcpListener::bind(("127.0.0.1", 0))?;
-        let address = listener.local_addr()?.to_string();
         let api = Arc::new(Api::default());
         let served = api.clone();
-        std::thread::spawn(move || {
-            for stream in listener.incoming().take_while(|_| !served.lock().stopped) {
-                let api = served.clone();
-                std::thread::spawn(move || stream.and_then(|stream| api.serve(stream)));
-            }
-        });
+        let server = Loopback::start(move |stream| served.serve(stream))?;
+        let address = server.address().to_string();
         let ambient = std::env::vars_os().map(|(name, _)| name);
         for name in ambient.filter(|name| name.to_string_lossy().starts_with("AWS_")) {
             command.env_remove(name);
@@ -111,7 +107,7 @@ impl Function {
             ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "512"),
         ]);
         let process = Process::spawn("the function", command.envs(environment.iter().cloned()))?;
-        Ok(Self { process, api })
+        Ok(Self { process, api, _server: server })
     }
 
     /// Gives it an event, and waits for what comes of it.

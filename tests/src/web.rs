@@ -1,8 +1,8 @@
 //! A web server of the test's own: it serves files as CAs do, or breaks off, lies and goes silent as networks do.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::net::TcpStream;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
@@ -10,8 +10,8 @@ use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::Failure;
+use crate::loopback::Loopback;
 use crate::pki::Pki;
-use crate::wait::PATIENCE;
 
 /// What one path answers: the bytes of the response, and what follows.
 #[derive(Clone)]
@@ -94,7 +94,7 @@ impl Answer {
 
 /// The server. Dropping it ends it.
 pub struct Web {
-    address: SocketAddr,
+    server: Loopback,
     shared: Arc<Shared>,
 }
 
@@ -104,7 +104,6 @@ struct Shared {
     /// The request targets, in order.
     requests: Mutex<Vec<String>>,
     sent: AtomicU64,
-    stopped: AtomicBool,
 }
 
 impl Web {
@@ -136,34 +135,21 @@ impl Web {
     }
 
     fn start_with(answers: &[(&str, Answer)], tls: Option<Arc<ServerConfig>>) -> Result<Self, Failure> {
-        let listener = TcpListener::bind(("127.0.0.1", 0))?;
-        let address = listener.local_addr()?;
         let shared = Arc::new(Shared {
             answers: answers.iter().map(|(path, answer)| ((*path).to_owned(), answer.clone())).collect(),
             tls,
             requests: Mutex::default(),
             sent: AtomicU64::new(0),
-            stopped: AtomicBool::new(false),
         });
-        let of_server = shared.clone();
-        std::thread::spawn(move || {
-            for stream in listener.incoming() {
-                if of_server.stopped.load(Ordering::Relaxed) {
-                    break;
-                }
-                let shared = of_server.clone();
-                // A client that goes away is its own affair.
-                std::thread::spawn(move || stream.and_then(|stream| shared.meet(stream)));
-            }
-        });
-        Ok(Self { address, shared })
+        let served = shared.clone();
+        Ok(Self { server: Loopback::start(move |stream| served.meet(stream))?, shared })
     }
 
     /// The address of a path.
     #[must_use]
     pub fn url(&self, path: &str) -> String {
         let scheme = if self.shared.tls.is_some() { "https" } else { "http" };
-        format!("{scheme}://{}{path}", self.address)
+        format!("{scheme}://{}{path}", self.server.address())
     }
 
     /// The request targets so far, in order.
@@ -179,18 +165,8 @@ impl Web {
     }
 }
 
-impl Drop for Web {
-    fn drop(&mut self) {
-        self.shared.stopped.store(true, Ordering::Relaxed);
-        // Wakes the server up, so that it sees.
-        let _ = TcpStream::connect(self.address);
-    }
-}
-
 impl Shared {
     fn meet(&self, stream: TcpStream) -> io::Result<()> {
-        stream.set_read_timeout(Some(PATIENCE))?;
-        stream.set_write_timeout(Some(PATIENCE))?;
         match &self.tls {
             None => self.answer(stream),
             Some(tls) => {
@@ -216,10 +192,9 @@ impl Shared {
             Then::Hold => stream.read(&mut [0]).map(|_| ()),
             Then::Repeat => {
                 let piece = vec![answer.bytes.last().copied().unwrap_or_default(); 1 << 16];
-                while !self.stopped.load(Ordering::Relaxed) {
+                loop {
                     self.send(stream.get_mut(), &piece)?;
                 }
-                Ok(())
             }
         }
     }

@@ -67,6 +67,13 @@ impl Session {
         Session { config, runtime, end: Instant::now() + terms.timeout, timeout: terms.timeout }
     }
 
+    /// The same in another region.
+    fn again_in(&self, region: &str, terms: &Terms) -> Session {
+        let again = self.again(terms);
+        let config = again.config.into_builder().region(Region::new(region.to_owned())).build();
+        Session { config, ..again }
+    }
+
     /// Waits for a call or a part of it.
     fn wait<T>(&self, call: impl Future<Output = T>) -> Result<T, DownloadFault> {
         let left = self.end.saturating_duration_since(Instant::now());

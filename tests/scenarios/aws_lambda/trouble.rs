@@ -2,7 +2,7 @@
 
 use postern_tests::Outcome;
 use postern_tests::disk::Disk;
-use postern_tests::faulty_s3::{Fault, FaultyS3};
+use postern_tests::faulty::{ERROR_500, Fault, Faulty};
 use postern_tests::lambda::Function;
 use postern_tests::process::Signal;
 
@@ -11,16 +11,16 @@ use super::stage::{Stage, uploaded};
 #[test]
 fn a_function_that_is_killed_leaves_whole_files_that_the_next_one_completes() -> Outcome {
     let stage = Stage::new(2)?;
-    let faulty = FaultyS3::start(stage.s3.address())?;
-    let environment = stage.s3.environment_by(&faulty.url());
+    let faulty = Faulty::start(&stage.s3)?;
+    let environment = faulty.environment(&stage.s3);
     let mut next = Function::start(&stage.s3.environment())?;
     // Where it is killed, and which of the outputs are the new edition's by then.
     let steps = [
-        ("before-index", ".crlx", Fault::Hold, 0),
+        ("before-index", ".crlx", Fault::Silent, 0),
         ("after-index", ".crlx", Fault::HoldAnswer, 1),
-        ("before-cache", ".crl.json", Fault::Hold, 1),
+        ("before-cache", ".crl.json", Fault::Silent, 1),
         ("after-cache", ".crl.json", Fault::HoldAnswer, 2),
-        ("before-last", ".cache.json", Fault::Hold, 2),
+        ("before-last", ".cache.json", Fault::Silent, 2),
     ];
     for (name, suffix, fault, done) in steps {
         let key = format!("{name}.crl");
@@ -49,11 +49,11 @@ fn a_function_that_is_killed_leaves_whole_files_that_the_next_one_completes() ->
 #[test]
 fn an_older_crl_that_comes_after_a_kill_completes_the_newer_one() -> Outcome {
     let stage = Stage::new(2)?;
-    let faulty = FaultyS3::start(stage.s3.address())?;
+    let faulty = Faulty::start(&stage.s3)?;
     stage.certify("ca.crl")?;
     stage.upload(1, "ca.crl")?;
-    let mut function = Function::start(&stage.s3.environment_by(&faulty.url()))?;
-    faulty.fail("PUT", ".crl.json", Fault::Hold, 1);
+    let mut function = Function::start(&faulty.environment(&stage.s3))?;
+    faulty.fail("PUT", ".crl.json", Fault::Silent, 1);
     function.send(&uploaded(&["ca.crl"]));
     faulty.failed()?;
     function.process().signal(Signal::KILL)?;
@@ -67,16 +67,16 @@ fn an_older_crl_that_comes_after_a_kill_completes_the_newer_one() -> Outcome {
 #[test]
 fn failures_of_s3_are_tried_again_or_returned() -> Outcome {
     let stage = Stage::new(2)?;
-    let faulty = FaultyS3::start(stage.s3.address())?;
+    let faulty = Faulty::start(&stage.s3)?;
     stage.certify("ca.crl")?;
     stage.upload(0, "ca.crl")?;
-    let mut function = Function::start(&stage.s3.environment_by(&faulty.url()))?;
+    let mut function = Function::start(&faulty.environment(&stage.s3))?;
     function.invoke(&uploaded(&["ca.crl"]))?.done()?;
     stage.upload(1, "ca.crl")?;
 
     // For good: the SDK gives up after three attempts, and what is there stays.
     for (method, suffix) in [("GET", "ca.crl"), ("PUT", ".crlx")] {
-        faulty.fail(method, suffix, Fault::Answer("500 Internal Server Error", "InternalError"), 3);
+        faulty.fail(method, suffix, ERROR_500, 3);
         let reply = function.invoke(&uploaded(&["ca.crl"]))?;
         assert!(reply.error().is_some_and(|error| error.contains("ca.crl")), "{reply:?}");
         faulty.failed()?;
@@ -89,7 +89,7 @@ fn failures_of_s3_are_tried_again_or_returned() -> Outcome {
         faulty.fail("PUT", suffix, Fault::Answer("409 Conflict", "ConditionalRequestConflict"), 1);
         faulty.fail("PUT", suffix, Fault::Answer("412 Precondition Failed", "PreconditionFailed"), 1);
     }
-    faulty.fail("HEAD", ".cache.json", Fault::Answer("500 Internal Server Error", ""), 1);
+    faulty.fail("HEAD", ".cache.json", ERROR_500, 1);
     function.invoke(&uploaded(&["ca.crl"]))?.done()?;
     faulty.failed()?;
     stage.assert_published(1, "ca.crl")

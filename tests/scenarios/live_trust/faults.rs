@@ -1,6 +1,6 @@
 //! What can go wrong on the way from S3: the last good CRL stays in force, each fault is said once, and nothing needs a restart.
 
-use postern_tests::faulty::{Fault, Faulty};
+use postern_tests::faulty::{ERROR_500, Fault, Faulty};
 use postern_tests::pki::Pki;
 use postern_tests::s3::S3;
 use postern_tests::stage::Stage;
@@ -31,7 +31,7 @@ fn every_fault_keeps_the_last_good_is_said_once_and_passes() -> Outcome {
     let first = generation()?;
     let faults = [
         ("down", Fault::Down, true),
-        ("500", Fault::Status500, true),
+        ("500", ERROR_500, true),
         ("slow", Fault::Silent, true),
         ("truncated", Fault::Truncated(current.clone()), true),
         ("new ETags for the same content", Fault::NewEtags(current), false),

@@ -6,7 +6,6 @@ use super::super::{Terms, counted::Counted};
 use super::s3::{Bucket, Object};
 use super::{Session, fault};
 use crate::issuer::sha256;
-use aws_config::Region;
 use aws_sdk_s3::Client;
 use std::io::Cursor;
 
@@ -60,9 +59,8 @@ impl Calls {
         known: Option<&str>,
         terms: &Terms,
     ) -> Result<Option<Parcel>, DownloadFault> {
-        let session = self.session.again(terms);
-        let config = aws_sdk_acmpca::config::Builder::from(&session.config);
-        let client = aws_sdk_acmpca::Client::from_conf(config.region(Region::new(region.to_owned())).build());
+        let session = self.session.again_in(region, terms);
+        let client = aws_sdk_acmpca::Client::new(&session.config);
         let call = client.get_certificate_authority_certificate().certificate_authority_arn(arn).send();
         let answer = session.wait(call)?.map_err(|error| fault(&error))?;
         let pem = [answer.certificate, answer.certificate_chain].into_iter().flatten().collect::<Vec<_>>();
@@ -77,10 +75,8 @@ impl Calls {
         known: Option<&str>,
         terms: &Terms,
     ) -> Result<Option<Parcel>, DownloadFault> {
-        let session = self.session.again(terms);
-        let config = aws_sdk_secretsmanager::config::Builder::from(&session.config);
-        let client =
-            aws_sdk_secretsmanager::Client::from_conf(config.region(Region::new(region.to_owned())).build());
+        let session = self.session.again_in(region, terms);
+        let client = aws_sdk_secretsmanager::Client::new(&session.config);
         let call = client.get_secret_value().secret_id(arn).send();
         let answer = session.wait(call)?.map_err(|error| fault(&error))?;
         let text = answer.secret_string.ok_or(DownloadFault::NoText)?;
