@@ -5,7 +5,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 EVERYTHING := --workspace --all-targets --locked
 
 .DEFAULT_GOAL := help
-.PHONY: help run smoke synth test tools test-tools test-aws bench bench-crl fuzz
+.PHONY: help run smoke synth test tools test-tools test-aws bench bench-tools bench-crl fuzz
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,10 +40,11 @@ synth: test-tools ## synthesize and check deploy/: every example, its tests, cdk
 
 # Half an hour. For less of it: `make bench PEERS='--only http2 --rounds 4'`; every command says with --help what it takes.
 PEERS :=
-bench: test-tools ## measure the proxy beside nginx, haproxy and Envoy: handshakes, requests, bodies, memory, big CRLs
+bench: bench-tools ## measure the proxy beside nginx, haproxy and Envoy: handshakes, requests, bodies, memory, big CRLs
 	cargo build --workspace --bins --release --locked
 	$(TARGET)/release/bench peers $(PEERS) --json $(TARGET)/bench-peers.json
 	$(TARGET)/release/bench plot $(TARGET)/bench-peers.json $(TARGET)/bench-peers.svg
+	$(TARGET)/release/bench instructions --json $(TARGET)/bench-instructions.json
 	$(TARGET)/release/bench swap --json $(TARGET)/bench-swap.json
 	$(TARGET)/release/bench crl-cost --json $(TARGET)/bench-crl-cost.json
 	$(TARGET)/release/bench bulk --json $(TARGET)/bench-bulk.json
@@ -81,6 +82,9 @@ fuzz: ## fuzz the readers of crl-tool; SECONDS=60 each, TARGETS="crl delta certi
 
 test-tools:
 	@tests/tools.sh $(TARGET)
+
+bench-tools:
+	@tests/tools.sh $(TARGET) valgrind:valgrind
 
 tools:
 	@for tool in cargo cc curl openssl; do \

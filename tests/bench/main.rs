@@ -12,6 +12,7 @@ mod contestant;
 mod crl_cost;
 mod crowd;
 mod drain_soak;
+mod instructions;
 mod lists;
 mod load;
 mod peers;
@@ -50,6 +51,8 @@ enum Command {
     },
     /// Postern, nginx, haproxy and Envoy in turns, with the same upstream: operations, bodies, memory, big CRLs, as ratios
     Peers(peers::Peers),
+    /// Instructions of an operation, beside those that are recorded: fails when they are more
+    Instructions(instructions::Instructions),
     /// A big index in the place of another one, under load: what clients feel of it, and memory meanwhile
     Swap(swap::Swap),
     /// Draws what `peers` wrote
@@ -148,6 +151,7 @@ fn measure(arguments: Arguments) -> Outcome {
     match arguments.command {
         Command::Run { modes, effort } => run::run(&runtime, &modes, &effort),
         Command::Peers(effort) => peers::run(&runtime, &effort),
+        Command::Instructions(effort) => instructions::run(&runtime, &effort),
         Command::Swap(effort) => swap::run(&runtime, &effort),
         Command::Plot { json, svg } => plot::run(&json, &svg),
         Command::Crowd(crowd) => crowd::run(&runtime, &crowd),
