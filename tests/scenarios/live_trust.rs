@@ -30,7 +30,8 @@ fn config(pki: &Pki, upstream: &Upstream) -> Config {
         .raw("sources.interval_ms", 200)
         .raw("sources.jitter_percent", 0)
         .raw("sources.files_interval_ms", 50)
-        .raw("sources.timeout_ms", 1_000)
+        // Also for the first look of a start, on a slow machine.
+        .raw("sources.timeout_ms", 10_000)
         .raw("sources.s3_path_style", true)
         .raw("revocation.issuers", format!("[{:?}]", pki.path("intermediate.pem").display()))
 }

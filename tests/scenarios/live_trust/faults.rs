@@ -25,7 +25,7 @@ fn every_fault_keeps_the_last_good_is_said_once_and_passes() -> Outcome {
     let middle = changed.len() / 2;
     changed[middle] ^= 1;
     let strangers = files::read(&Pki::make()?.path("crl/intermediate.crlx"))?;
-    let config = with_crl_at(config(&pki, &upstream), &pki, &in_s3(KEY)).raw("sources.timeout_ms", 500);
+    let config = with_crl_at(config(&pki, &upstream), &pki, &in_s3(KEY)).raw("sources.timeout_ms", 1_500);
     let stage = Stage { postern: start(&config, way.environment(&s3))?, upstream, pki };
     let generation = || stage.postern.metrics()?.value("postern_trust_generation", &[]);
     let first = generation()?;

@@ -34,7 +34,6 @@ fn a_proxy_that_is_killed_at_any_moment_takes_nothing_back() -> Outcome {
     s3.put(KEY, &editions[0])?;
     let config = with_crl_at(config(&pki, &upstream), &pki, &in_s3(KEY))
         .raw("sources.interval_ms", 50)
-        .raw("sources.timeout_ms", 5_000)
         .text("sources.directory", home.path().join("copies").display())
         .text("revocation.state_file", home.path().join("floors.json").display());
     // One attempt for each look, which is enough to find S3 down.
@@ -112,7 +111,6 @@ fn a_copy_that_was_in_force_is_a_floor_also_beside_an_older_one() -> Outcome {
     s3.put(KEY, &old)?;
     // Nothing but the copies remembers.
     let config = with_crl_at(config(&pki, &upstream), &pki, &in_s3(KEY))
-        .raw("sources.timeout_ms", 5_000)
         .text("sources.directory", copies.path().display());
     let postern = start(&config, way.environment(&s3))?;
     let copy = names(copies.path())?.into_iter().find(|name| !name.ends_with(".place"));

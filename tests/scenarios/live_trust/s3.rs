@@ -58,8 +58,8 @@ fn an_upload_reaches_new_and_open_connections_and_a_restart_needs_no_s3() -> Out
     assert_eq!(stays.get("/")?.status, 200, "everybody else's go on");
     stage.postern.said(&["CRL in force", "intermediate.crlx", "published"])?;
     let latency = |step| stage.postern.metrics()?.value("postern_crl_latency_seconds", &[("step", step)]);
-    assert!(latency("published_to_fetched")? < 5.0);
-    assert!(latency("fetched_to_in_force")? < 5.0);
+    assert!(latency("published_to_fetched")? < 15.0);
+    assert!(latency("fetched_to_in_force")? < 15.0);
     until("the last connection to be counted", || Ok(latency("in_force_to_last_closed").ok()))?;
     until("the old index to be closed, with connections open that began under it", || {
         Ok((open_in(&stage.postern, copies.path())? == 1).then_some(()))
@@ -156,7 +156,6 @@ fn everything_from_s3_is_there_after_a_restart_while_s3_says_nothing() -> Outcom
         .text("client_auth.trust_bundle", in_s3("trust/root.pem"))
         .raw("revocation.issuers", format!("{issuers:?}"))
         .raw("revocation.crls", format!("[{:?}]", in_s3("crl/")))
-        .raw("sources.timeout_ms", TIMEOUT.as_millis())
         .text("sources.directory", copies.path().display());
     let stage = Stage { postern: start(&config, way.environment(&s3))?, upstream, pki };
     assert_eq!(stage.curl("good", "/").call()?.status, 200);
@@ -175,6 +174,7 @@ fn everything_from_s3_is_there_after_a_restart_while_s3_says_nothing() -> Outcom
     let Stage { postern, upstream, pki } = stage;
     drop(postern);
     way.set(Fault::Silent);
+    let config = config.raw("sources.timeout_ms", TIMEOUT.as_millis());
     let began = Instant::now();
     let stage = Stage { postern: start(&config, way.environment(&s3))?, upstream, pki };
     let (took, one_by_one) = (began.elapsed(), TIMEOUT * u32::try_from(ISSUERS + 2).unwrap_or(u32::MAX));
