@@ -5,7 +5,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 EVERYTHING := --workspace --all-targets --locked
 
 .DEFAULT_GOAL := help
-.PHONY: help run smoke synth test tools test-tools test-aws bench bench-tools bench-crl fuzz
+.PHONY: help run smoke synth image test tools test-tools test-aws bench bench-tools bench-crl fuzz
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -18,7 +18,7 @@ smoke: ## call what `make run` started with curl, as each kind of client
 	@tests/smoke.sh
 
 # The test runner comes last, so that its summary is the end of the output.
-test: tools test-tools test-aws synth ## prove everything: format, lints, documentation, unit tests, scenarios, smoke test
+test: tools test-tools test-aws image synth ## prove everything: format, lints, documentation, unit tests, scenarios, smoke test
 	cargo fmt --all --check
 	cargo clippy $(EVERYTHING) -- -D warnings
 	cargo clippy -p crl-tool --no-default-features --features cli --locked -- -D warnings
@@ -30,6 +30,10 @@ test: tools test-tools test-aws synth ## prove everything: format, lints, docume
 	else \
 		set -x; cargo test $(EVERYTHING); \
 	fi
+
+# What is deployed, for the scenarios, too.
+image: tools test-tools ## build the images of postern and crl-tool, and crl-tool's zip file for Lambda: target/image
+	deploy/images.sh $(TARGET)
 
 # Templates for the scenarios, and everything that can be said about them without AWS.
 synth: test-tools ## synthesize and check deploy/: every example, its tests, cdk-nag, cfn-lint, checkov

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what the tests run beside our own binaries: clients and servers of other makes, from Debian and PyPI.
+# Installs what the tests run beside our own binaries: clients and servers of other makes, and what runs images, from Debian and PyPI.
 # What is there already is left as it is. The first argument is cargo's target directory, which holds the Python environment; the
 # others are more of what is needed, in the form of the list below.
 set -euo pipefail
@@ -9,7 +9,8 @@ shift
 here=$(cd "$(dirname "$0")" && pwd)
 
 # Command and the Debian package that brings it.
-needed=(python3:python3 haproxy:haproxy nginx:nginx-light java:default-jdk-headless node:nodejs npm:npm "$@")
+needed=(python3:python3 haproxy:haproxy nginx:nginx-light java:default-jdk-headless node:nodejs npm:npm
+    buildah:buildah podman:podman runc:runc jq:jq "$@")
 missing=()
 for pair in "${needed[@]}"; do
     command -v "${pair%%:*}" >/dev/null || [ -x "/usr/sbin/${pair%%:*}" ] || missing+=("${pair#*:}")

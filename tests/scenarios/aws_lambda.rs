@@ -1,7 +1,7 @@
 //! crl-tool as a Lambda function: what is uploaded to S3 is proved, indexed and put beside it.
 
 mod order;
-mod stage;
+pub(crate) mod stage;
 mod trouble;
 
 use postern_tests::lambda::Function;

@@ -14,6 +14,7 @@ mod certificate_refusals;
 mod clients;
 mod command_line;
 mod config_errors;
+mod containers;
 mod crl_signers;
 mod deploy;
 mod downgrade;

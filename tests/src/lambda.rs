@@ -91,7 +91,12 @@ impl Function {
         Self::start_as(command, environment)
     }
 
-    fn start_as(mut command: Command, environment: &[(&str, String)]) -> Result<Self, Failure> {
+    /// As [`Function::start`], by `command`.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be started.
+    pub fn start_as(mut command: Command, environment: &[(&str, String)]) -> Result<Self, Failure> {
         let api = Arc::new(Api::default());
         let served = api.clone();
         let server = Loopback::start(move |stream| served.serve(stream))?;

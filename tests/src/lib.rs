@@ -6,6 +6,7 @@
 pub mod access_log;
 pub mod assembly;
 pub mod binary;
+pub mod container;
 pub mod crl_tool;
 pub mod curl;
 pub mod disk;

@@ -146,7 +146,7 @@ pub struct Postern {
     address: SocketAddr,
     admin: SocketAddr,
     /// Where the configuration file lives.
-    _directory: tempfile::TempDir,
+    _directory: Option<tempfile::TempDir>,
 }
 
 impl Postern {
@@ -169,11 +169,20 @@ impl Postern {
         let path = directory.path().join("postern.toml");
         config.write(&path)?;
         command.arg("run").arg("--config").arg(&path).args(["--log-format", "json"]);
-        let process = spawn("postern", command)?;
+        let started = Self::listening(spawn("postern", command)?)?;
+        Ok(Self { _directory: Some(directory), ..started })
+    }
+
+    /// One that was started by other means, with `log.format` json: waits until it listens.
+    ///
+    /// # Errors
+    ///
+    /// When it does not, with what it said.
+    pub fn listening(process: Process) -> Result<Self, Failure> {
         let listening = process.stderr().find("postern to listen", |line| {
             line.contains("\"listening\"").then(|| serde_json::from_str::<Listening>(line).ok())?
         })?;
-        Ok(Self { process, address: listening.address, admin: listening.admin, _directory: directory })
+        Ok(Self { process, address: listening.address, admin: listening.admin, _directory: None })
     }
 
     /// Where clients connect.
