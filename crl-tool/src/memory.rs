@@ -20,10 +20,8 @@ impl Memory {
         // There is no mapping of nothing.
         let pages = MmapMut::map_anon(length.max(1))?;
         // Without large pages everything is as it would be without this, only slower.
-        if std::env::var_os("NOHUGE").is_none() {
-            #[cfg(target_os = "linux")]
-            let _ = pages.advise(Advice::HugePage);
-        }
+        #[cfg(target_os = "linux")]
+        let _ = pages.advise(Advice::HugePage);
         Ok(Memory { pages, length })
     }
 

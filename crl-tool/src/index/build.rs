@@ -179,7 +179,7 @@ impl<'a> Build<'a> {
         if embedded {
             scan.store_in(crl.try_clone()?)?;
         }
-        let mut table = Table::new(seed(scan.before_entries()), scan.entries_size());
+        let mut table = Table::new(seed(scan.before_entries()), scan.entries_size())?;
         let issuers = fill(&mut table, &mut scan).map_err(named)?;
         let scanned = scan.finish().map_err(named)?;
         if table.entries() != scanned.entries {

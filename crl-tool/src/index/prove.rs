@@ -100,7 +100,7 @@ impl Index {
     /// Indexes the embedded CRL again and compares the result with what the file has.
     fn compare(&self) -> Result<Scanned, Fault> {
         let mut scan = self.scan()?;
-        let mut table = Table::new(self.seed, scan.entries_size());
+        let mut table = Table::new(self.seed, scan.entries_size())?;
         let issuers = fill(&mut table, &mut scan)?;
         let scanned = scan.finish()?;
         if digest_bytes(&scanned.tbs_sha256) != self.header.tbs_sha256 {

@@ -1,6 +1,7 @@
 //! Collecting the serials of a CRL and laying them out in lines.
 
 use super::line::{Hash, Line, lines_for};
+use crate::memory::Memory;
 use crate::width::{length, offset, position};
 use std::collections::HashSet;
 use std::io;
@@ -21,7 +22,7 @@ const SHORTEST_ENTRY: usize = 2 + 3 + 15;
 pub(crate) struct Table {
     seed: u64,
     /// All chunks, in the order in which they were begun.
-    records: Vec<[u8; 8]>,
+    records: Memory,
     /// Where the next record of each partition goes; at the start of a chunk, it needs a new one.
     next: [u32; PARTITIONS],
     /// Where each partition's chunks start, in the order of the CRL.
@@ -56,7 +57,7 @@ impl Layout {
 /// The chunks of records that were laid out, and take offsets now: half as many bytes as they had, so that the next
 /// one is always free already. Memory that was written to before is faster than fresh memory.
 struct Reused {
-    records: Vec<[u8; 8]>,
+    records: Memory,
     /// Where each chunk starts, in the order in which they became free.
     chunks: Vec<u32>,
     /// How many of them have offsets.
@@ -68,7 +69,7 @@ struct Reused {
 impl Reused {
     fn chunk(&self, start: u32) -> &[[u8; 8]] {
         let start = length(start);
-        self.records.get(start..start + CHUNK).unwrap_or_default()
+        self.records.pieces().get(start..start + CHUNK).unwrap_or_default()
     }
 
     /// Adds the offset of the next entry.
@@ -79,7 +80,7 @@ impl Reused {
             self.next = 2 * length(start);
             self.begun += 1;
         }
-        let places = self.records.as_flattened_mut().as_chunks_mut().0;
+        let places = self.records.pieces_mut();
         places.get_mut(self.next).into_iter().for_each(|place| *place = offset.to_le_bytes());
         self.next += 1;
     }
@@ -87,17 +88,17 @@ impl Reused {
 
 impl Table {
     /// An empty table for the serials of a list of `bytes` bytes.
-    pub(crate) fn new(seed: u64, bytes: usize) -> Table {
+    pub(crate) fn new(seed: u64, bytes: usize) -> io::Result<Table> {
         // Only chunks that are written to take memory.
         let most = bytes / SHORTEST_ENTRY + PARTITIONS * CHUNK;
-        Table {
+        Ok(Table {
             seed,
-            records: vec![[0; 8]; most],
+            records: Memory::zeroed(8 * most)?,
             next: [0; PARTITIONS],
             chunks: vec![Vec::new(); PARTITIONS],
             begun: 0,
             entries: 0,
-        }
+        })
     }
 
     pub(crate) fn seed(&self) -> u64 {
@@ -125,7 +126,7 @@ impl Table {
         if length(*next).is_multiple_of(CHUNK) {
             *next = begin_chunk(&mut self.chunks, &mut self.begun, partition);
         }
-        if let Some(slot) = self.records.get_mut(length(*next)) {
+        if let Some(slot) = self.records.pieces_mut().get_mut(length(*next)) {
             *slot = record.to_le_bytes();
             *next += 1;
             self.entries += 1;
