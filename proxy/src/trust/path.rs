@@ -1,12 +1,13 @@
 //! RFC 5280 §6.1: from the client's certificate to a trust anchor, and what to look up in CRLs on the way.
 
 mod memory;
+mod signatures;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use crl_tool::{Index, IssuerId, Metadata, Serial, Subject};
 use rustls::DistinguishedName;
 use rustls_pki_types::{CertificateDer, UnixTime};
-use webpki::{ALL_VERIFICATION_ALGS, EndEntityCert, Error, KeyUsage};
+use webpki::{EndEntityCert, Error, KeyUsage};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::bundle::TrustBundle;
@@ -57,7 +58,7 @@ impl VerifiedPath {
         let end_entity = EndEntityCert::try_from(leaf).map_err(refusal)?;
         let path = end_entity
             .verify_for_usage(
-                ALL_VERIFICATION_ALGS,
+                &signatures::REMEMBERING,
                 bundle.anchors(),
                 intermediates,
                 now,
@@ -67,8 +68,10 @@ impl VerifiedPath {
             )
             .map_err(refusal)?;
 
-        let mut chain = vec![leaf.clone().into_owned()];
-        let mut links = Vec::new();
+        // As long as they get: they live as long as the connection.
+        let length = 1 + path.intermediate_certificates().count();
+        let (mut chain, mut links) = (Vec::with_capacity(length), Vec::with_capacity(length));
+        chain.push(leaf.clone().into_owned());
         let mut serial = path.end_entity().serial();
         for certificate in path.intermediate_certificates() {
             let spki = certificate.subject_public_key_info();

@@ -19,6 +19,9 @@ use crate::refusal::Refusal;
 use crate::trust::bundle::TrustBundle;
 use crate::trust::revocation::Revocations;
 
+/// Octets of a certificate that a serial number of usual length ends within.
+const BEGINNING: usize = 32;
+
 impl VerifiedPath {
     /// Writes the path down, which was verified against `bundle`. `None` if its certificates are not in `state`: then the session
     /// is not this client's.
@@ -32,7 +35,7 @@ impl VerifiedPath {
             let serial = link.serial.as_der_content();
             out.push(u8::try_from(serial.len()).ok()?);
             out.extend(serial);
-            let position = memmem::find(state, certificate)?;
+            let position = position(state, certificate)?;
             out.extend(u16::try_from(position).ok()?.to_be_bytes());
             out.extend(u16::try_from(certificate.len()).ok()?.to_be_bytes());
         }
@@ -69,6 +72,14 @@ impl VerifiedPath {
             path.verify_again(bundle, revocations, now)
         })
     }
+}
+
+/// Where `certificate` lies in `state`. Its beginning, with the serial number, nearly always tells it apart, and is found in a
+/// fraction of the time that a search for all of it would take to prepare.
+fn position(state: &[u8], certificate: &[u8]) -> Option<usize> {
+    let beginning = certificate.get(..BEGINNING).unwrap_or(certificate);
+    memmem::find_iter(state, beginning)
+        .find(|&at| state.get(at..).is_some_and(|rest| rest.starts_with(certificate)))
 }
 
 type Read<'a> = (Link, CertificateDer<'static>, &'a [u8]);
