@@ -65,8 +65,8 @@ pub struct Finished {
 
 /// A finished handshake.
 pub struct Secured {
-    /// The encrypted connection.
-    pub stream: TlsStream<TcpStream>,
+    /// The encrypted connection, in a box because it is handed on often and has its share of everything that holds it.
+    pub stream: Box<TlsStream<TcpStream>>,
     /// Which of the servers that is.
     pub server: usize,
     /// The client's verified chain, and until when that verdict holds; `None` if the client is anonymous.
@@ -149,7 +149,7 @@ async fn shake(stream: TcpStream, trust: &Trust, places: &Arc<Slots>) -> Result<
     match (stream, verdict) {
         (Ok(stream), None) if stream.get_ref().1.handshake_kind() == Some(HandshakeKind::Resumed) => {
             match resumed(stream.get_ref().1) {
-                Some(client) => Ok(Secured { stream, server, client, resumed: true }),
+                Some(client) => Ok(Secured { stream: Box::new(stream), server, client, resumed: true }),
                 None => {
                     let detail = "a session of nobody was resumed".to_owned();
                     Err(Failed::refused(Refusal::Tls { detail }, stream.into_inner().0))
@@ -157,13 +157,13 @@ async fn shake(stream: TcpStream, trust: &Trust, places: &Arc<Slots>) -> Result<
             }
         }
         (Ok(stream), Some(Verdict { result: Ok(client), .. })) => {
-            Ok(Secured { stream, server, client: Some(client), resumed: false })
+            Ok(Secured { stream: Box::new(stream), server, client: Some(client), resumed: false })
         }
         (Ok(stream), Some(Verdict { result: Err(refusal), leaf })) => {
             Err(Failed::Refused { refusal, leaf: Some(leaf), stream: Some(stream.into_inner().0) })
         }
         (Ok(stream), None) if trust.server(server).is_some_and(|server| server.anonymous) => {
-            Ok(Secured { stream, server, client: None, resumed: false })
+            Ok(Secured { stream: Box::new(stream), server, client: None, resumed: false })
         }
         (Ok(stream), None) => Err(Failed::refused(Refusal::CertificateRequired, stream.into_inner().0)),
         (Err((error, stream)), verdict) => {

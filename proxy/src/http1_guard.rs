@@ -9,88 +9,27 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
+pub use self::guard::Guard;
 use self::head::{Framing, Head};
 use crate::lingering::poll_discard;
 use crate::refusal::Refusal;
 
 mod chunked;
+mod guard;
 mod head;
 
 /// What hyper gets to see instead of a refused head.
 const REPLACEMENT: &[u8] = b"GET / HTTP/1.1\r\nhost: refused.invalid\r\nconnection: close\r\n\r\n";
 
-/// The refusal of a connection's head, shared between the reading side and the service.
-#[derive(Clone, Default)]
-pub struct Guard(Arc<Mutex<State>>);
-
-#[derive(Default)]
-struct State {
-    /// What became of the request after whose head reading waits.
-    decided: Option<bool>,
-    undecided: bool,
-    waiting: Option<Waker>,
-    /// Heads that the reader let pass and the service has not yet seen.
-    passed: usize,
-    refused: Option<Refusal>,
-}
-
-impl Guard {
-    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn pass(&self, undecided: bool) {
-        let mut state = self.lock();
-        state.passed += 1;
-        state.undecided = undecided;
-    }
-
-    fn refuse(&self, refusal: Refusal) {
-        self.lock().refused = Some(refusal);
-    }
-
-    /// Says whether the request that asked for another protocol got it. Until then nothing behind its head is read: it may
-    /// be the next request, or no HTTP at all.
-    pub fn decide(&self, switched: bool) {
-        let mut state = self.lock();
-        if !std::mem::take(&mut state.undecided) {
-            return;
-        }
-        state.decided = Some(switched);
-        if let Some(waiting) = state.waiting.take() {
-            waiting.wake();
-        }
-    }
-
-    fn poll_decided(&self, context: &mut Context<'_>) -> Poll<bool> {
-        let mut state = self.lock();
-        if let Some(switched) = state.decided.take() {
-            return Poll::Ready(switched);
-        }
-        state.waiting = Some(context.waker().clone());
-        Poll::Pending
-    }
-
-    /// Called once for each request that the parser hands over: the refusal, if this one stands for a refused head.
-    pub fn take_refusal(&self) -> Option<Refusal> {
-        let mut state = self.lock();
-        match state.passed.checked_sub(1) {
-            Some(left) => {
-                state.passed = left;
-                None
-            }
-            None => state.refused.take(),
-        }
-    }
-}
+/// Bytes that are read of a request that ends a silence; most heads are shorter.
+const FIRST: usize = 4096;
 
 /// Limits on a request's head.
 #[derive(Debug, Clone, Copy)]
@@ -144,6 +83,37 @@ impl<S> Guarded<S> {
             deadline: None,
             state: Reading::Requests,
         }
+    }
+
+    /// Takes back what passed and was not used.
+    pub fn unread(&mut self, bytes: &[u8]) {
+        self.cleared = [bytes, &self.cleared].concat().as_slice().into();
+    }
+
+    /// Waits for the client to say something, which is kept for the reader, or to end the connection.
+    pub fn poll_begin(&mut self, context: &mut Context<'_>) -> Poll<()>
+    where
+        S: AsyncRead + Unpin,
+    {
+        if self.cleared.has_remaining() {
+            return Poll::Ready(());
+        }
+        let mut first = [0; FIRST];
+        let mut buffer = ReadBuf::new(&mut first);
+        // The reader will meet an error, or the end, for itself.
+        let _ = ready!(Pin::new(&mut self.inner).poll_read(context, &mut buffer));
+        let mut bytes = std::mem::take(&mut self.held);
+        bytes.extend_from_slice(buffer.filled());
+        self.admit(bytes);
+        Poll::Ready(())
+    }
+
+    /// Whether a reader that comes anew would miss nothing.
+    fn is_quiet(&self) -> bool {
+        self.state == Reading::Requests
+            && matches!(self.framing, Framing::Head)
+            && self.held.is_empty()
+            && self.cleared.is_empty()
     }
 
     /// Takes in what was read: what may pass goes to `cleared`, an incomplete head stays in `held`.
@@ -324,15 +294,23 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().inner).poll_write(context, bytes)
+        let this = self.get_mut();
+        this.guard.set_quiet(false);
+        Pin::new(&mut this.inner).poll_write(context, bytes)
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().inner).poll_flush(context)
+        let this = self.get_mut();
+        this.guard.set_quiet(false);
+        ready!(Pin::new(&mut this.inner).poll_flush(context))?;
+        this.guard.set_quiet(this.is_quiet());
+        Poll::Ready(Ok(()))
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().inner).poll_shutdown(context)
+        let this = self.get_mut();
+        this.guard.set_quiet(false);
+        Pin::new(&mut this.inner).poll_shutdown(context)
     }
 
     fn poll_write_vectored(
@@ -340,7 +318,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().inner).poll_write_vectored(context, slices)
+        let this = self.get_mut();
+        this.guard.set_quiet(false);
+        Pin::new(&mut this.inner).poll_write_vectored(context, slices)
     }
 
     fn is_write_vectored(&self) -> bool {

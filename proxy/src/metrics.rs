@@ -33,6 +33,8 @@ pub struct Metrics {
     pub connections: IntCounter,
     /// `postern_connections_open`: those that are open now.
     pub connections_open: IntGauge,
+    /// HTTP/1.1 connections that hold next to nothing until their client's next request.
+    pub connections_resting: IntGauge,
     /// `postern_handshakes_open`: those that have begun and are not finished.
     pub handshakes_open: IntGauge,
     /// `postern_handshake_duration_seconds`, of finished handshakes.
@@ -158,6 +160,11 @@ impl Metrics {
         Ok(Self {
             connections: counter(r, "postern_connections_total", "TCP connections accepted.")?,
             connections_open: gauge(r, "postern_connections_open", "Connections open now.")?,
+            connections_resting: gauge(
+                r,
+                "postern_connections_resting",
+                "HTTP/1.1 connections without a request that have given up what only requests need.",
+            )?,
             handshakes_open: gauge(r, "postern_handshakes_open", "Handshakes going on now.")?,
             handshake_seconds: histogram(
                 r,

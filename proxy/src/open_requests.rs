@@ -111,6 +111,11 @@ impl OpenRequests {
         state.open.is_empty().then_some(state.quiet_since)
     }
 
+    /// Gives the memory of those that were open back.
+    pub fn shrink(&self) {
+        self.lock().open.shrink_to_fit();
+    }
+
     /// Stops the requests whose client is too slow.
     ///
     /// # Errors

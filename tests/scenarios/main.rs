@@ -37,6 +37,7 @@ mod proxy_protocol;
 mod reload;
 mod report_only;
 mod request_refusals;
+mod rest;
 mod retirement;
 mod revocation;
 mod routes;

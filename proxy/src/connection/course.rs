@@ -4,7 +4,7 @@
 //! GOAWAY for that. An HTTP/1.1 client learns it from its next response; if none is due, the connection is closed once it has been
 //! idle for `limits.last_request_ms`, so that a request that was sent just then still arrives.
 
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::PoisonError;
 use std::time::Duration;
 
@@ -29,15 +29,18 @@ use crate::refusal::Refusal;
 /// What a connection that has to end gets to finish its last response.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
+/// A connection without requests gives up what only requests need after so long: a client that asks in a steady stream does
+/// not pay for getting it back, and of clients that come in a crowd only a few hold it at a time.
+const BEFORE_A_REST: Duration = Duration::from_millis(250);
+
 /// Wall clocks are set; a connection looks at its client again after this time, however far away its deadline seems.
 const LONGEST_NAP: Duration = Duration::from_secs(60);
 
 impl Session {
     /// Drives the connection to its end.
-    pub(super) async fn drive<C: Graceful>(&self, connection: C) {
+    pub(super) async fn drive<C: Graceful>(&self, mut connection: Pin<&mut C>) {
         let app = self.app();
         self.report(&mut self.client.lock().unwrap_or_else(PoisonError::into_inner));
-        let mut connection = pin!(connection);
         let mut trust = app.trust.subscribe();
         // What changed since the handshake began is to be seen, too.
         trust.mark_changed();
@@ -53,13 +56,17 @@ impl Session {
                 connection.as_mut().retire();
                 told = true;
             }
-            let (nap, idle_at) = self.nap();
+            let (mut nap, idle_at) = self.nap();
+            if !connection.is_resting() {
+                nap = nap.min(BEFORE_A_REST);
+            }
             tokio::select! {
                 biased;
                 over = connection.as_mut() => return self.over(over),
                 () = self.over.notified() => break,
                 () = self.retired.notified() => {}
                 () = self.begun.notified(), if self.is_retiring() && !told => {}
+                () = self.awake.notified() => continue,
                 _ = trust.changed() => {}
                 () = sleep(nap) => {}
                 () = reached(&mut draining, Phase::Draining), if !self.is_retiring() => {
@@ -83,10 +90,14 @@ impl Session {
             if self.old_at.is_some_and(|old_at| old_at <= now) {
                 self.retire(Retirement::Age);
             }
+            if self.open_requests.quiet_since().is_some_and(|since| now.into_std() - since >= BEFORE_A_REST) {
+                connection.as_mut().rest();
+                self.open_requests.shrink();
+            }
         }
         connection.as_mut().end();
         tokio::select! {
-            over = connection => self.over(over),
+            over = connection.as_mut() => self.over(over),
             () = sleep(LAST_WORDS) => {}
         }
         if revoked {
@@ -158,6 +169,12 @@ pub(super) trait Graceful: Future<Output = hyper::Result<()>> {
 
     /// No new requests; those in flight finish.
     fn end(self: Pin<&mut Self>);
+
+    /// Whether it has given up all memory that it can, until its client speaks.
+    fn is_resting(&self) -> bool;
+
+    /// Gives up what only requests need.
+    fn rest(self: Pin<&mut Self>);
 }
 
 impl<I, S> Graceful for Http1<I, S>
@@ -173,6 +190,14 @@ where
 
     fn end(self: Pin<&mut Self>) {
         self.get_mut().graceful_shutdown();
+    }
+
+    fn is_resting(&self) -> bool {
+        self.is_resting()
+    }
+
+    fn rest(self: Pin<&mut Self>) {
+        self.get_mut().rest();
     }
 }
 
@@ -191,4 +216,11 @@ where
     fn end(self: Pin<&mut Self>) {
         self.graceful_shutdown();
     }
+
+    fn is_resting(&self) -> bool {
+        // Its state is the client's, too.
+        true
+    }
+
+    fn rest(self: Pin<&mut Self>) {}
 }

@@ -50,6 +50,8 @@ pub struct Session {
     pub open_requests: OpenRequests,
     /// Set off by the first request.
     pub(super) begun: Notify,
+    /// Set off by what ends a rest.
+    pub awake: Notify,
     /// Set off by a refusal after which the connection cannot go on.
     pub(super) over: Notify,
     /// The connection is to end, and its client is to hear of it first.
@@ -87,6 +89,7 @@ impl Session {
             requests: AtomicU64::new(0),
             open_requests: OpenRequests::new(now.into_std()),
             begun: Notify::new(),
+            awake: Notify::new(),
             over: Notify::new(),
             retiring: AtomicBool::new(false),
             retired: Notify::new(),
