@@ -48,11 +48,10 @@ bench: bench-tools ## measure the proxy beside nginx, haproxy and Envoy: handsha
 	cargo build --workspace --bins --release --locked
 	$(TARGET)/release/bench peers $(PEERS) --json $(TARGET)/bench-peers.json
 	$(TARGET)/release/bench plot $(TARGET)/bench-peers.json $(TARGET)/bench-peers.svg
-	$(TARGET)/release/bench instructions --json $(TARGET)/bench-instructions.json
 	$(TARGET)/release/bench swap --json $(TARGET)/bench-swap.json
-	$(TARGET)/release/bench crl-cost --json $(TARGET)/bench-crl-cost.json
 	$(TARGET)/release/bench bulk --json $(TARGET)/bench-bulk.json
 	$(TARGET)/release/bench slow-body --json $(TARGET)/bench-slow-body.json
+	$(TARGET)/release/bench instructions --json $(TARGET)/bench-instructions.json
 
 bench-crl: ## measure crl-tool on CRLs of 10 thousand, 1 million and 10 million entries, beside others
 	cargo bench -p crl-tool --bench crl --locked

@@ -135,13 +135,14 @@ fn count(
         .raw("sources.files_interval_ms", 0)
         .raw("limits.handshake_timeout_ms", 120_000)
         .raw("limits.header_timeout_ms", 120_000);
-    let postern = Postern::start_as(&config, &mut command, Process::spawn_unheard)?;
+    let postern = Postern::start_as(&config, &mut command, Process::spawn)?;
     let tally = runtime.block_on(load.run(postern.address()))?;
     if let Some(error) = tally.first_error {
-        return Err(Failure::Missing(format!(
-            "an answer under valgrind ({error}; {:?}, {} operations)",
-            load.mode, load.operations
-        )));
+        let lines = postern.process().stdout().all();
+        let last = lines.last().map(String::as_str).unwrap_or_default();
+        let what =
+            format!("{:?}, {} operations: {error}; the last line of log: {last}", load.mode, load.operations);
+        return Err(Failure::Missing(format!("an answer under valgrind ({what})")));
     }
     postern.terminate()?;
     postern.finish()?.success()?;

@@ -13,7 +13,7 @@ use postern_tests::pki::Pki;
 use serde_json::json;
 use tokio::runtime::Runtime;
 
-use crate::comparison::{self, Measured};
+use crate::comparison::{self, Comparison, Measured};
 use crate::lists::Lists;
 use crate::load::Mode;
 use crate::report;
@@ -92,22 +92,31 @@ pub(crate) fn run(runtime: &Runtime, effort: &Peers) -> Result<(), Failure> {
     let upstream = Rival::upstream(&pki)?;
     let mut lists = Lists::of(&pki)?;
     let ground = Ground { runtime, pki: &pki, upstream: &upstream, effort };
+    let versions = Make::ALL.map(|make| Ok((make.name().to_owned(), make.version()?.into())));
+    let versions = versions.into_iter().collect::<Result<serde_json::Map<_, _>, Failure>>()?;
     let modes: Vec<Mode> = kinds.iter().filter_map(|kind| kind.mode()).collect();
     let mut compared = traffic::compare(&ground, &mut lists, &modes)?;
-    if kinds.contains(&Kind::Idle) {
-        compared.extend(idle::compare(&ground, &mut lists)?);
-    }
-    if kinds.contains(&Kind::CrlHandshake) {
-        compared.extend(crl_handshake::compare(&ground, &mut lists)?);
-    }
-    if kinds.contains(&Kind::CrlLife) {
-        compared.extend(life::compare(&ground, &mut lists)?);
+    for kind in kinds {
+        compared.extend(match kind {
+            Kind::Idle => idle::compare(&ground, &mut lists)?,
+            Kind::CrlHandshake => crl_handshake::compare(&ground, &mut lists)?,
+            Kind::CrlLife => life::compare(&ground, &mut lists)?,
+            Kind::Handshake | Kind::Resumed | Kind::Http1 | Kind::Http2 | Kind::Download | Kind::Upload => {
+                continue;
+            }
+        });
+        // All of it takes a while: what is there stays, whatever becomes of the rest.
+        write(effort, &versions, &compared)?;
     }
     comparison::print(&compared);
-    let versions = Make::ALL.map(|make| Ok((make.name(), make.version()?)));
-    let versions = versions.into_iter().collect::<Result<Vec<_>, Failure>>()?;
-    let versions: serde_json::Map<_, _> =
-        versions.into_iter().map(|(name, version)| (name.to_owned(), version.into())).collect();
+    write(effort, &versions, &compared)
+}
+
+fn write(
+    effort: &Peers,
+    versions: &serde_json::Map<String, serde_json::Value>,
+    compared: &[Comparison],
+) -> Result<(), Failure> {
     let figures = json!({ "peers": versions, "comparisons": compared });
     effort.json.as_ref().map_or(Ok(()), |path| report::write(path, &figures))
 }
@@ -120,6 +129,7 @@ fn in_turns<T>(
 ) -> Result<Vec<(String, Vec<Measured>)>, Failure> {
     let mut all: Vec<_> = subjects.iter().map(|(name, _)| (name.clone(), Vec::new())).collect();
     for round in 0..rounds {
+        eprint!("\rround {} of {rounds}  ", round + 1);
         let mut turns: Vec<_> = all.iter_mut().zip(subjects.iter_mut()).collect();
         if round % 2 == 1 {
             turns.reverse();
@@ -128,5 +138,6 @@ fn in_turns<T>(
             measured.push(measure(subject)?);
         }
     }
+    eprint!("\r{:24}\r", "");
     Ok(all)
 }

@@ -33,7 +33,7 @@ const COLOURS: [(&str, &str); 4] =
 
 const WIDTH: f64 = 960.0;
 /// From here to there goes the axis.
-const AXIS: (f64, f64) = (345.0, 860.0);
+const AXIS: (f64, f64) = (395.0, 860.0);
 const TOP: f64 = 84.0;
 const LINE: f64 = 30.0;
 
