@@ -12,6 +12,8 @@ use crate::{Failure, files, ports, tools};
 pub const BUCKET: &str = "crls";
 /// The region that clients are told.
 pub(crate) const REGION: &str = "eu-west-1";
+/// How often it is started, as one of its eight ports may be taken.
+const ATTEMPTS: u32 = 3;
 const ACCESS_KEY: &str = "scenario";
 const SECRET_KEY: &str = "not-a-secret";
 
@@ -29,6 +31,18 @@ impl S3 {
     ///
     /// When it is not installed or does not come up.
     pub fn start() -> Result<Self, Failure> {
+        let mut last = Self::start_once();
+        for _ in 1..ATTEMPTS {
+            // It ends when another program has taken one of its ports in the meantime.
+            match last {
+                Err(Failure::Missing(_)) => last = Self::start_once(),
+                started => return started,
+            }
+        }
+        last
+    }
+
+    fn start_once() -> Result<Self, Failure> {
         let directory = files::temporary_directory()?;
         let identities = directory.path().join("s3.json");
         files::write(&identities, IDENTITIES)?;
