@@ -10,7 +10,7 @@ cd "$(dirname "$0")/.."
 cargo tree --locked --package "$package" --features "$features" --target "$platform" \
     --edges normal,no-proc-macro --prefix none --format $'{p}\t{l}' |
     sed 's/ (\*)$//' | sort -u |
-    jq --raw-input --null-input --sort-keys --rawfile lock Cargo.lock --arg package "$package" --arg rust "$(rustc -V | cut -d ' ' -f 2)" \
+    jq --raw-input --null-input --sort-keys --compact-output --rawfile lock Cargo.lock --arg package "$package" --arg rust "$(rustc -V | cut -d ' ' -f 2)" \
         --arg libc "$(getconf GNU_LIBC_VERSION | cut -d ' ' -f 2)" --arg roots "$roots" --arg digest "$(sha256sum "$roots" | cut -d ' ' -f 1)" '
         def sha256: [{alg: "SHA-256", content: .}];
         def generic($name; $version): {type: "library", $name, $version, purl: "pkg:generic/\($name)@\($version)"};

@@ -22,7 +22,7 @@ use crate::aws_lambda::stage::{Stage, uploaded};
 const NOBODY: &str = "65532:65532";
 
 /// Of an image, as it lies on a disk.
-const MOST_BYTES: u64 = 18_000_000;
+const MOST_BYTES: u64 = 15 << 20;
 
 #[test]
 fn an_image_holds_the_program_and_no_other() -> Outcome {
