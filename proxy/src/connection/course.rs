@@ -31,7 +31,7 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// A connection without requests gives up what only requests need after so long: a client that asks in a steady stream does
 /// not pay for getting it back, and of clients that come in a crowd only a few hold it at a time.
-const BEFORE_A_REST: Duration = Duration::from_millis(250);
+const BEFORE_A_REST: Duration = Duration::from_millis(50);
 
 /// Wall clocks are set; a connection looks at its client again after this time, however far away its deadline seems.
 const LONGEST_NAP: Duration = Duration::from_secs(60);

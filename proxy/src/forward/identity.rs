@@ -42,6 +42,7 @@ impl IdentityHeaderValues {
             fixed.0.push((settings.names.x_forwarded_for.clone(), hop.address.clone()));
             fixed.0.push((settings.names.x_forwarded_proto.clone(), HeaderValue::from_static("https")));
         }
+        fixed.0.shrink_to_fit();
         Self { fixed: fixed.0, hop, settings }
     }
 
