@@ -50,23 +50,25 @@ impl Session {
             self.retire(Retirement::Drain);
         }
         let (mut told, mut revoked) = (false, false);
+        let mut before_a_rest = BEFORE_A_REST;
         loop {
             // Before its first request a client would take it for a refusal, and come back.
             if self.is_retiring() && self.has_begun() && !told {
                 connection.as_mut().retire();
                 told = true;
             }
-            let (mut nap, idle_at) = self.nap();
-            if !connection.is_resting() {
-                nap = nap.min(BEFORE_A_REST);
-            }
+            let (nap, idle_at) = self.nap();
+            let nap = if connection.is_resting() { nap } else { nap.min(before_a_rest) };
             tokio::select! {
                 biased;
                 over = connection.as_mut() => return self.over(over),
                 () = self.over.notified() => break,
                 () = self.retired.notified() => {}
                 () = self.begun.notified(), if self.is_retiring() && !told => {}
-                () = self.awake.notified() => continue,
+                () = self.awake.notified() => {
+                    before_a_rest = BEFORE_A_REST;
+                    continue;
+                }
                 _ = trust.changed() => {}
                 () = sleep(nap) => {}
                 () = reached(&mut draining, Phase::Draining), if !self.is_retiring() => {
@@ -94,6 +96,8 @@ impl Session {
                 connection.as_mut().rest();
                 self.open_requests.shrink();
             }
+            // Looking is not free: a request that takes a minute is not looked at a thousand times.
+            before_a_rest = before_a_rest.saturating_mul(2);
         }
         connection.as_mut().end();
         tokio::select! {
