@@ -38,6 +38,8 @@ fn a_crl_goes_down_the_ladder_and_a_new_one_takes_it_up_again() -> Outcome {
     until_status(&stage, "good", 0)?;
     state("stale", 1.0)?;
     stage.postern.refused("crl_stale")?;
+    // Said by and by: a step that a new CRL ends at once may go unsaid.
+    stage.postern.said(&["CRL out of date\""])?;
     let now = OffsetDateTime::now_utc();
     stage.pki.reissue_crl(now, now + Duration::days(7), 0)?;
     until_status(&stage, "good", 200)?;
