@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use rustix::process::nice;
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
@@ -33,6 +34,9 @@ use crate::trust::TrustStore;
 
 /// How long the end waits for a look at a source that may never end.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Niceness: a tenth of the weight of a thread that answers.
+const BEHIND_REQUESTS: i32 = 10;
 
 /// What all connections share.
 pub struct App {
@@ -174,7 +178,13 @@ fn first_id() -> io::Result<u64> {
 }
 
 fn runtime() -> io::Result<Runtime> {
-    Builder::new_current_thread().enable_all().build()
+    Builder::new_current_thread().enable_all().on_thread_start(step_back).build()
+}
+
+/// What a runtime starts threads for is reading: sources, and CRLs of hundreds of megabytes. Requests go before it, and where they
+/// take every core, it still has a tenth of what each of them has. Without leave for that, it goes on as it is.
+fn step_back() {
+    let _ = nice(BEHIND_REQUESTS);
 }
 
 async fn supervise(

@@ -6,7 +6,7 @@ use postern_tests::postern::{Config, Postern};
 use postern_tests::raw_tls::{RawTls, Version, resuming_config};
 use postern_tests::stage::Stage;
 use postern_tests::upstream::Upstream;
-use postern_tests::{Failure, Outcome, files};
+use postern_tests::{Failure, Outcome, files, proc};
 
 /// The trust bundle, the server's certificate and its key in a directory of their own, to be replaced there.
 const LIVE: [(&str, &str); 3] = [
@@ -172,5 +172,18 @@ fn the_wrong_index_in_a_file_changes_nothing() -> Outcome {
     stage.postern.said(&["are both for"])?;
     assert_eq!(stage.curl("good", "/").call()?.status, 200, "the last good one is in force");
     assert_eq!(stage.curl("revoked", "/").call()?.status, 0);
+    Ok(())
+}
+
+#[test]
+fn a_thread_that_reads_steps_back_behind_those_that_answer() -> Outcome {
+    let stage = Stage::set()?;
+    stage.postern.reload()?;
+    let threads = proc::niceness(stage.postern.process().id())?;
+    let own = |name: &str| threads.iter().find(|(it, _)| it.starts_with(name)).map(|&(_, nice)| nice);
+    let (Some(main), Some(worker)) = (own("postern"), own("worker-")) else { panic!("{threads:?}") };
+    assert_eq!(worker, main, "{threads:?}");
+    let readers = threads.iter().filter(|&&(_, nice)| nice == (main + 10).min(19));
+    assert!(readers.count() > 0, "{threads:?}");
     Ok(())
 }

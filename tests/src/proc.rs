@@ -85,3 +85,22 @@ pub fn children(pid: u32) -> Result<Vec<u32>, Failure> {
     }
     Ok(children)
 }
+
+/// The threads of a process: the name of each, and how nice it is to others.
+///
+/// # Errors
+///
+/// When the process has ended.
+pub fn niceness(pid: u32) -> Result<Vec<(String, i32)>, Failure> {
+    let mut threads = Vec::new();
+    for task in std::fs::read_dir(format!("/proc/{pid}/task"))? {
+        let Ok(text) = std::fs::read_to_string(task?.path().join("stat")) else { continue };
+        // proc(5): `7 (name) S …`, where the state is the third field, and the niceness the 19th.
+        let thread =
+            text.split_once('(').and_then(|(_, rest)| rest.rsplit_once(')')).and_then(|(name, rest)| {
+                Some((name.to_owned(), rest.split_whitespace().nth(19 - 3)?.parse().ok()?))
+            });
+        threads.extend(thread);
+    }
+    Ok(threads)
+}
