@@ -3,6 +3,8 @@
 use crate::measure;
 use anyhow::{Result, bail};
 use crl_tool::{EntriesError, Index, Lookup, Serial};
+use std::fs::File;
+use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
@@ -11,6 +13,8 @@ use std::time::Instant;
 const BATCH: usize = 100;
 const BATCHES: usize = 2_000;
 const OPENS: usize = 9;
+/// Bytes that a lookup reads of an entry.
+const ENTRY: usize = 128;
 
 /// The figures of an index as a table shows them, measured in a process of their own.
 pub(crate) fn ask(index: &Path) -> Result<Vec<String>> {
@@ -21,7 +25,8 @@ pub(crate) fn ask(index: &Path) -> Result<Vec<String>> {
     Ok(String::from_utf8_lossy(&output.stdout).split_whitespace().map(str::to_owned).collect())
 }
 
-/// Bytes an entry without the CRL, milliseconds of CPU to open, nanoseconds for a hit and for a miss.
+/// Bytes an entry without the CRL, milliseconds of CPU to open, nanoseconds for a hit, for a miss, and for what a hit takes at least: one
+/// read of the CRL.
 pub(crate) fn print(path: &Path) -> Result<()> {
     let mut opens = Vec::new();
     for _ in 0..OPENS {
@@ -34,10 +39,34 @@ pub(crate) fn print(path: &Path) -> Result<()> {
     let (hits, misses) = serials(&index, entries)?;
     let hit = nanoseconds(&index, &hits, |answer| matches!(answer, Lookup::Revoked(_)))?;
     let miss = nanoseconds(&index, &misses, |answer| matches!(answer, Lookup::NotRevoked))?;
-    let embedded = if Index::crl_beside(path).exists() { 0 } else { index.metadata().crl_bytes };
+    let beside = Index::crl_beside(path);
+    let (crl, embedded) = if beside.exists() { (&*beside, 0) } else { (path, index.metadata().crl_bytes) };
+    let read = floor(crl)?;
     let bytes = std::fs::metadata(path)?.len() - embedded;
-    println!("{:.2} {:.1} {hit:.0} {miss:.0}", ratio(bytes, entries), middle(opens));
+    println!("{:.2} {:.1} {hit:.0} {miss:.0} {read:.0}", ratio(bytes, entries), middle(opens));
     Ok(())
+}
+
+/// What one read of a random place of a file in memory takes, at the median of the batches.
+fn floor(path: &Path) -> Result<f64> {
+    let (file, mut entry) = (File::open(path)?, [0; ENTRY]);
+    let last = file.metadata()?.len() - u64::try_from(ENTRY)?;
+    let (mut state, mut figures) = (1_u64, Vec::new());
+    for _ in 0..BATCHES {
+        let started = Instant::now();
+        for _ in 0..BATCH {
+            // Knuth's generator (MMIX).
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            file.read_exact_at(&mut entry, (state >> 16) % last)?;
+        }
+        figures.push(each(started));
+    }
+    Ok(middle(figures))
+}
+
+/// Nanoseconds that one of a batch has taken.
+fn each(started: Instant) -> f64 {
+    started.elapsed().as_secs_f64() * 1e9 / 100.0
 }
 
 /// Serials that are revoked, and as many that are not but differ from one by a bit, both in a random order.
@@ -73,7 +102,7 @@ fn nanoseconds(index: &Index, serials: &[Serial], expected: impl Fn(Lookup) -> b
                 bail!("a wrong answer for {serial}");
             }
         }
-        figures.push(started.elapsed().as_secs_f64() * 1e9 / 100.0);
+        figures.push(each(started));
     }
     Ok(middle(figures))
 }
