@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::header::HOST;
 use http::{HeaderValue, Method, Request, Version};
 use http_body::Body;
-use rustls_pki_types::UnixTime;
+use rustls_pki_types::{CertificateDer, UnixTime};
 
 use crate::config::Limits;
 use crate::refusal::Refusal;
@@ -51,6 +51,11 @@ impl Client {
         let bundle = trust.server(destination.server).and_then(|server| server.bundle.clone());
         let proof = verified.map(|(path, standing)| Proof { path, standing, bundle });
         Self { proof, generation: trust.generation, destination, reported: false }
+    }
+
+    /// The client's verified certificates, leaf first; none if it is anonymous.
+    pub fn chain(&self) -> &[CertificateDer<'static>] {
+        self.proof.as_ref().map_or(&[], |proof| proof.path.chain())
     }
 
     /// Whether the client is still good. Costs two comparisons while nothing changed since the last look.

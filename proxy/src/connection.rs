@@ -17,7 +17,7 @@ pub use self::session::Session;
 use crate::accept::Slot;
 use crate::app::App;
 use crate::authorize::Client;
-use crate::forward::{Forwarder, IdentityHeaderValues};
+use crate::forward::Forwarder;
 use crate::handshake::{Failed, Finished, Secured, handshake};
 use crate::http1::Http1;
 use crate::http2;
@@ -30,7 +30,6 @@ use crate::record::refuse_connection;
 use crate::refusal::Refusal;
 use crate::routes::Destination;
 use crate::shares::{Share, address_key};
-use crate::trust::VerifiedPath;
 
 /// What one worker's connections share.
 pub struct Worker {
@@ -133,13 +132,8 @@ async fn meet(mut stream: TcpStream, address: SocketAddr, worker: Arc<Worker>) -
     let (_, tls) = stream.get_ref();
     let destination = Destination { server, name: tls.server_name().map(Into::into) };
     let tls = if tls.protocol_version() == Some(rustls::ProtocolVersion::TLSv1_3) { "1.3" } else { "1.2" };
-    let identity_headers = IdentityHeaderValues::new(
-        &identity,
-        path.map_or(&[], VerifiedPath::chain),
-        app.config.identity_headers.clone(),
-    );
     let client = Client::new(client, &trust, destination);
-    let session = Session::new(worker, id, identity, server, (tls, resumed), client, identity_headers);
+    let session = Session::new(worker, id, identity, server, (tls, resumed), client);
     Some(Met { stream, session: Arc::new(session), shares: (share_of_address, share_of_client) })
 }
 

@@ -187,7 +187,7 @@ impl Drop for Record {
         if self.status.is_none() {
             self.detail = Some("the client went away before the answer".to_owned());
         }
-        let refusal = self.refusal.as_ref();
+        let (refusal, asking) = (self.refusal.as_ref(), session.asking());
         session.app().access_log.write(&Line {
             time: timestamp(),
             kind: "request",
@@ -215,7 +215,7 @@ impl Drop for Record {
                 bytes_in: self.progress.upload.bytes(),
                 bytes_out: self.progress.download.bytes(),
             }),
-            who: session.who(),
+            who: &asking.who,
         });
         let (answered, limit) = (self.status.is_some(), session.app().config.limits.h2_resets);
         if let Err(refusal) = session.open_requests.end(&self.progress, answered, limit, now) {

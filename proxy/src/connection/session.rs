@@ -1,8 +1,9 @@
 //! A connection whose client is known, and the answer to each of its requests.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
+use arc_swap::ArcSwapOption;
 use http::header::{CONNECTION, HeaderValue};
 use http::{Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
@@ -38,9 +39,8 @@ pub struct Session {
     /// Whether the handshake resumed a session.
     pub resumed: bool,
     pub(super) client: Mutex<Client>,
-    identity_headers: IdentityHeaderValues,
-    /// What the access log says of all its requests, from the first one on.
-    who: OnceLock<Who>,
+    /// From its first request on, and not while it rests.
+    asking: ArcSwapOption<Asking>,
     /// Of HTTP/1.1's heads.
     pub guard: Guard,
     /// What the connection becomes after HTTP/1.1.
@@ -62,6 +62,13 @@ pub struct Session {
     pub(super) old_at: Option<Instant>,
 }
 
+/// What is said of the client for each of its requests, upstream and in the access log: written once, as long as there are requests.
+pub struct Asking {
+    headers: IdentityHeaderValues,
+    /// Ends each of its lines.
+    pub who: Who,
+}
+
 impl Session {
     /// The session of a client that was just identified.
     pub(super) fn new(
@@ -71,7 +78,6 @@ impl Session {
         server: usize,
         (tls, resumed): (&'static str, bool),
         client: Client,
-        identity_headers: IdentityHeaderValues,
     ) -> Self {
         let (now, lifetime) = (Instant::now(), worker.app.config.limits.lifetime());
         Self {
@@ -82,8 +88,7 @@ impl Session {
             tls,
             resumed,
             client: Mutex::new(client),
-            identity_headers,
-            who: OnceLock::new(),
+            asking: ArcSwapOption::empty(),
             guard: Guard::default(),
             tunnel: Mutex::default(),
             requests: AtomicU64::new(0),
@@ -102,20 +107,37 @@ impl Session {
         &self.worker.app
     }
 
-    /// What the access log says of all its requests.
-    pub fn who(&self) -> &Who {
-        self.who.get_or_init(|| {
-            let ClientIdentity { leaf, spiffe_id, origin } = &self.identity;
-            self.app().access_log.who(&Peer {
-                connection: &self.id,
-                client: origin.client,
-                vpce: origin.vpc_endpoint.as_deref(),
-                leaf: leaf.as_ref(),
-                spiffe_id: spiffe_id.as_deref(),
-                tls: Some(self.tls),
-                resumed: self.resumed,
-                server: self.app().config.server_label(self.server),
-            })
+    /// Gives up what only requests need.
+    pub fn rest(&self) {
+        self.asking.store(None);
+    }
+
+    /// What is said of the client for each of its requests.
+    pub fn asking(&self) -> Arc<Asking> {
+        self.asking.load_full().unwrap_or_else(|| {
+            let asking = Arc::new(Asking { headers: self.headers(), who: self.who() });
+            self.asking.store(Some(asking.clone()));
+            asking
+        })
+    }
+
+    fn headers(&self) -> IdentityHeaderValues {
+        let client = self.client.lock().unwrap_or_else(PoisonError::into_inner);
+        let settings = self.app().config.identity_headers.clone();
+        IdentityHeaderValues::new(&self.identity, client.chain(), settings)
+    }
+
+    fn who(&self) -> Who {
+        let ClientIdentity { leaf, spiffe_id, origin } = &self.identity;
+        self.app().access_log.who(&Peer {
+            connection: &self.id,
+            client: origin.client,
+            vpce: origin.vpc_endpoint.as_deref(),
+            leaf: leaf.as_ref(),
+            spiffe_id: spiffe_id.as_deref(),
+            tls: Some(self.tls),
+            resumed: self.resumed,
+            server: self.app().config.server_label(self.server),
         })
     }
 
@@ -194,7 +216,8 @@ impl Session {
             client.authorize(&request, limits, &app.routes, &trust, app.clock.now())?
         };
         record.routed(permit.routed().route);
-        let asker = Asker { identity: &self.identity_headers, request_id: &record.id };
+        let asking = self.asking();
+        let asker = Asker { identity: &asking.headers, request_id: &record.id };
         self.worker.forwarder.forward(permit, request, asker, &record.progress).await
     }
 
