@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::client::danger::HandshakeSignatureValid;
-use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::server::{Acceptor, NoServerSessionStorage};
@@ -29,6 +28,7 @@ use tokio_rustls::{LazyConfigAcceptor, TlsAcceptor};
 use self::ticketer::Offered;
 use crate::accept::Slots;
 use crate::clock::Clock;
+use crate::cryptography::provider;
 use crate::refusal::Refusal;
 use crate::trust::{Declined, Resumable, Revocations, Standing, Tickets, Trust, TrustBundle, VerifiedPath};
 
@@ -265,8 +265,7 @@ pub(crate) fn server_config(
     tickets: Option<Tickets>,
     clock: &Clock,
 ) -> Result<ServerConfig, Error> {
-    // X25519MLKEM768 comes first in it, against those who record today and decrypt later.
-    let provider = Arc::new(default_provider());
+    let provider = provider();
     let builder =
         ServerConfig::builder_with_provider(provider.clone()).with_protocol_versions(&[&TLS13, &TLS12])?;
     let builder = match clients {

@@ -13,6 +13,7 @@ pub mod authorize;
 pub mod clock;
 pub mod config;
 pub mod connection;
+pub mod cryptography;
 pub mod drain;
 pub mod explain;
 pub mod forward;

@@ -5,12 +5,12 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::thread;
 
-use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use rustls::{ServerConnection, StreamOwned};
 use rustls_pki_types::PrivateKeyDer;
 use rustls_pki_types::pem::PemObject;
 
 use crate::pki::Pki;
-use crate::raw_tls::{RawTls, certificates};
+use crate::raw_tls::{RawTls, certificates, server_config};
 use crate::{Failure, Outcome};
 
 /// What a client asks with.
@@ -25,9 +25,7 @@ pub const ASK: &str =
 pub fn serve(pki: &Pki) -> Result<SocketAddr, Failure> {
     let path = pki.path("upstream.key");
     let key = PrivateKeyDer::from_pem_file(&path).map_err(|source| Failure::Pem { path, source })?;
-    let config = ServerConfig::builder()
-        .with_no_client_auth()
-        .with_single_cert(certificates(pki, "upstream.pem")?, key)?;
+    let config = server_config()?.with_single_cert(certificates(pki, "upstream.pem")?, key)?;
     let (config, listener) = (Arc::new(config), TcpListener::bind("127.0.0.1:0")?);
     let address = listener.local_addr()?;
     thread::spawn(move || {

@@ -7,7 +7,10 @@ use std::sync::Arc;
 use rustls::client::Resumption;
 use rustls::crypto::CryptoProvider;
 use rustls::crypto::aws_lc_rs::default_provider;
-use rustls::{ClientConfig, ClientConnection, HandshakeKind, RootCertStore, StreamOwned};
+use rustls::server::WantsServerCert;
+use rustls::{
+    ClientConfig, ClientConnection, ConfigBuilder, HandshakeKind, RootCertStore, ServerConfig, StreamOwned,
+};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 
@@ -22,6 +25,16 @@ pub enum Version {
     Tls12,
     /// RFC 8446.
     Tls13,
+}
+
+/// A server's rustls configuration that asks for no client certificate, up to the certificate of its own.
+///
+/// # Errors
+///
+/// When rustls has no version of TLS in common with itself.
+pub fn server_config() -> Result<ConfigBuilder<ServerConfig, WantsServerCert>, rustls::Error> {
+    let builder = ServerConfig::builder_with_provider(Arc::new(default_provider()));
+    Ok(builder.with_safe_default_protocol_versions()?.with_no_client_auth())
 }
 
 /// A client's rustls configuration: the PKI's root, the client's certificate, no resumption.

@@ -12,6 +12,7 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use crate::Failure;
 use crate::loopback::Loopback;
 use crate::pki::Pki;
+use crate::raw_tls::server_config;
 
 /// What one path answers: the bytes of the response, and what follows.
 #[derive(Clone)]
@@ -128,9 +129,7 @@ impl Web {
         };
         let chain = CertificateDer::pem_file_iter(pki.path("server.pem")).and_then(Iterator::collect);
         let key = PrivateKeyDer::from_pem_file(pki.path("server.key")).map_err(pem("server.key"))?;
-        let tls = ServerConfig::builder()
-            .with_no_client_auth()
-            .with_single_cert(chain.map_err(pem("server.pem"))?, key)?;
+        let tls = server_config()?.with_single_cert(chain.map_err(pem("server.pem"))?, key)?;
         Self::start_with(answers, Some(Arc::new(tls)))
     }
 

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, RootCertStore};
 
 use crate::config::{File, Invalid, Upstream};
+use crate::cryptography::provider;
 use crate::trust::{certificates, private_key};
 
 /// The settings of all upstreams that one trust bundle vouches for, and that are shown the same certificate.
@@ -42,7 +42,7 @@ impl TrustedBundles {
 }
 
 fn client_config((bundle, pair): &Files) -> Result<Trusted, Invalid> {
-    let builder = ClientConfig::builder_with_provider(Arc::new(default_provider()))
+    let builder = ClientConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&TLS13, &TLS12])
         .map_err(|error| Invalid::new("upstream", error.to_string(), "report this as a bug"))?
         .with_root_certificates(roots(bundle.as_ref())?);

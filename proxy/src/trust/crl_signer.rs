@@ -3,7 +3,7 @@
 
 use crl_tool::{IssuerId, Serial};
 use rustls_pki_types::{CertificateDer, UnixTime};
-use webpki::{ALL_VERIFICATION_ALGS, EndEntityCert};
+use webpki::EndEntityCert;
 use x509_parser::oid_registry as oid;
 use x509_parser::prelude::{FromDer, KeyUsage, X509Certificate};
 
@@ -11,6 +11,7 @@ use super::path::Link;
 use super::pem::certificates_in;
 use crate::clock::seconds;
 use crate::config::{Invalid, Source};
+use crate::cryptography::provider;
 use crate::refusal::Refusal;
 use crate::sources::Sources;
 
@@ -164,7 +165,7 @@ fn issued(
     let key = EndEntityCert::try_from(issuer_der).map_err(|_details| Unfit::Unreadable(number + 1))?;
     let (message, signature) = (child.tbs_certificate.as_ref(), &child.signature_value.data);
     let signed = |algorithm: &&_| key.verify_signature(**algorithm, message, signature).is_ok();
-    if ALL_VERIFICATION_ALGS.iter().any(|algorithm| signed(&algorithm)) {
+    if provider().signature_verification_algorithms.all.iter().any(|algorithm| signed(&algorithm)) {
         Ok(())
     } else {
         Err(Unfit::OtherKey(number))

@@ -3,11 +3,11 @@
 use std::fmt;
 
 use rustls::Error;
-use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::sign::CertifiedKey;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::config::{File, Invalid, Source};
+use crate::cryptography::provider;
 use crate::sources::{Mark, Sources};
 
 /// Every certificate in a PEM file, in order.
@@ -60,7 +60,7 @@ pub(super) fn key_pair(
     let chain = certificates_in(&chain, certificate)?;
     let Source { key: named, place } = private;
     let key = parse_private_key(&key, named, place)?;
-    let pair = CertifiedKey::from_der(chain, key, &default_provider()).map_err(|error| match error {
+    let pair = CertifiedKey::from_der(chain, key, &provider()).map_err(|error| match error {
         Error::InconsistentKeys(_) => {
             let problem = format!("{place}: is not the key of {}", certificate.key);
             Invalid::new(named, problem, "give the key that the certificate was issued for")

@@ -19,6 +19,7 @@ use tokio_rustls::TlsAcceptor;
 use super::fault::{Faulty, Switch};
 use super::route::{Visit, answer};
 use super::sigv4::Verifier;
+use crate::raw_tls::server_config;
 
 /// Where the private API listens and what it serves.
 #[derive(Clone, Debug)]
@@ -97,9 +98,8 @@ impl PrivateApi {
             .ok_or_else(|| SetupError::NoCertificate { path: settings.certificate.clone() })?;
         let key = PrivateKeyDer::from_pem_file(&settings.private_key)
             .map_err(|source| SetupError::Pem { path: settings.private_key.clone(), source })?;
-        let mut tls = rustls::ServerConfig::builder()
-            .with_no_client_auth()
-            .with_single_cert(chain, key)
+        let mut tls = server_config()
+            .and_then(|builder| builder.with_single_cert(chain, key))
             .map_err(SetupError::Certificate)?;
         // API Gateway speaks HTTP/1.1 only on private endpoints.
         tls.alpn_protocols = vec![b"http/1.1".to_vec()];

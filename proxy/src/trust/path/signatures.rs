@@ -8,17 +8,19 @@ use std::sync::LazyLock;
 
 use aws_lc_rs::digest::{Context, SHA256};
 use rustls_pki_types::{AlgorithmIdentifier, FipsStatus, InvalidSignature, SignatureVerificationAlgorithm};
-use webpki::ALL_VERIFICATION_ALGS;
+
+use crate::cryptography::provider;
 
 /// Signatures in one generation; each thread remembers two of them, in 264 KiB at most (sets of 4,096 places of 33 octets).
 const GENERATION: usize = 2_048;
 
-/// webpki's algorithms with a memory. Only right signatures are remembered, so that a stranger leaves no trace.
+/// aws-lc's algorithms with a memory. Only right signatures are remembered, so that a stranger leaves no trace.
 pub(super) static REMEMBERING: LazyLock<Vec<&'static dyn SignatureVerificationAlgorithm>> =
     LazyLock::new(|| ALGORITHMS.iter().map(|it| -> &dyn SignatureVerificationAlgorithm { it }).collect());
 
-static ALGORITHMS: LazyLock<Vec<Remembering>> =
-    LazyLock::new(|| ALL_VERIFICATION_ALGS.iter().map(|&algorithm| Remembering(algorithm)).collect());
+static ALGORITHMS: LazyLock<Vec<Remembering>> = LazyLock::new(|| {
+    provider().signature_verification_algorithms.all.iter().map(|&it| Remembering(it)).collect()
+});
 
 thread_local! {
     static SEEN: RefCell<Seen> = RefCell::default();
