@@ -130,9 +130,9 @@ fn json_key(serial: &Serial) -> String {
 
 /// A part of a CRL.
 pub(super) struct Section<'a> {
-    crl: &'a Stored,
-    at: u64,
-    end: u64,
+    pub(super) crl: &'a Stored,
+    pub(super) at: u64,
+    pub(super) end: u64,
 }
 
 impl Read for Section<'_> {

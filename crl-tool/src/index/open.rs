@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 use xxhash_rust::xxh3::Xxh3;
 
 /// Bytes read at once: what is checked next is still in the processor's cache.
-const CHUNK: usize = 1 << 18;
+pub(super) const CHUNK: usize = 1 << 18;
 
 impl Index {
     /// Opens an index. Lines and offsets are read into memory; every bound in it is checked now, so that lookups need not.

@@ -2,14 +2,21 @@
 
 use super::Index;
 use super::build::{fill, identity_at};
+use super::entries::Section;
 use super::error::{Fault, OpenError};
 use super::line::Line;
-use super::table::Table;
+use super::open::CHUNK;
+use super::table::{PIECE, Table};
 use crate::crl::delta::DeltaError;
 use crate::crl::scan::Scanned;
+use crate::crl::stored::Stored;
 use crate::issuer::{Issuer, IssuerError, digest_bytes};
+use crate::memory::Memory;
 use crate::signature::VerifyError;
 use aws_lc_rs::digest::{Context, SHA256};
+use std::fs::File;
+use std::io::{self, BufReader, Read};
+use std::path::Path;
 
 /// Why an index is not proved.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +52,31 @@ impl ProofError {
 }
 
 impl Index {
+    /// As [`Index::from_file`], for an index that one of `issuers` must prove ([`Index::verify_by`]). What it is compared with is made
+    /// anew, in as much memory as the index takes, which is therefore let go of meanwhile and read again.
+    ///
+    /// # Errors
+    /// As [`Index::from_file`] and [`Index::verify_by`].
+    pub fn from_proved_file(file: File, path: &Path, issuers: &[Issuer]) -> Result<Index, ProofError> {
+        let refused = |error: io::Error| OpenError { path: path.to_owned(), fault: error.into() };
+        let stored = Stored::whole(file.try_clone().map_err(refused)?);
+        let mut index = Index::from_file(file, path)?;
+        index.lane = Memory::zeroed(0).map_err(refused)?;
+        index.offsets = Memory::zeroed(0).map_err(refused)?;
+        let header = &index.header;
+        let lane = Section { crl: &stored, at: header.lane(), end: header.offsets() };
+        let offsets = Section { crl: &stored, at: header.offsets(), end: header.issuer_changes() };
+        let [lane, offsets] = [lane, offsets].map(|section| BufReader::with_capacity(CHUNK, section));
+        index.prove(issuers, lane, offsets)?;
+        let Index { header, lane, offsets, .. } = Index::from_file(stored.file, path)?;
+        // Its checksum is over all that was compared.
+        if header == index.header {
+            Ok(Index { lane, offsets, ..index })
+        } else {
+            Err(index.refused(Fault::Checksum).into())
+        }
+    }
+
     /// Reads the CRL and compares it with the digest it was indexed under. It takes 0.5 ms a megabyte: do it
     /// once after opening, off the path of requests.
     ///
@@ -80,7 +112,17 @@ impl Index {
     /// # Errors
     /// As [`Index::verify`].
     pub fn verify_by<'a>(&self, issuers: &'a [Issuer]) -> Result<&'a Issuer, ProofError> {
-        let scanned = self.compare().map_err(|fault| self.refused(fault))?;
+        self.prove(issuers, self.lane.bytes(), self.offsets.bytes())
+    }
+
+    /// Proves an index of these lines and offsets.
+    fn prove<'a>(
+        &self,
+        issuers: &'a [Issuer],
+        lane: impl Read,
+        offsets: impl Read,
+    ) -> Result<&'a Issuer, ProofError> {
+        let scanned = self.compare(lane, offsets).map_err(|fault| self.refused(fault))?;
         let issuer = scanned
             .verify(issuers, Some(&self.crl))
             .map_err(|error| ProofError::Verify { path: self.path.display().to_string(), error })?;
@@ -98,7 +140,7 @@ impl Index {
     }
 
     /// Indexes the embedded CRL again and compares the result with what the file has.
-    fn compare(&self) -> Result<Scanned, Fault> {
+    fn compare(&self, mut lane: impl Read, mut offsets: impl Read) -> Result<Scanned, Fault> {
         let mut scan = self.scan()?;
         let mut table = Table::new(self.seed, scan.entries_size())?;
         let issuers = fill(&mut table, &mut scan)?;
@@ -106,10 +148,7 @@ impl Index {
         if digest_bytes(&scanned.tbs_sha256) != self.header.tbs_sha256 {
             return Err(Fault::CrlDigest);
         }
-        let mut lines = self.lane.pieces().iter();
-        let mut same = |line: Line| {
-            if lines.next() == Some(&line.to_bytes()) { Ok(()) } else { Err(Fault::NotOfThisCrl) }
-        };
+        let mut same = |line: Line| read_same(&mut lane, &line.to_bytes());
         let entries = &self.header.crl_entries;
         let identity_at = |offset| Ok(identity_at(&self.crl, entries, &issuers, offset)?);
         let layout = table.lay_out(identity_at, &mut same)?;
@@ -117,14 +156,25 @@ impl Index {
         if (scanned.entries, layout.home_lines, layout.lines)
             != (header.listed, header.home_lines, header.lines)
             || issuers.changes != self.issuers.changes
-            || !layout.offsets().flatten().eq(self.offsets.bytes())
         {
             return Err(Fault::NotOfThisCrl);
         }
+        layout.offsets().try_for_each(|piece| read_same(&mut offsets, piece))?;
         Ok(scanned)
     }
 
     fn refused(&self, fault: Fault) -> OpenError {
         OpenError { path: self.path.clone(), fault }
+    }
+}
+
+/// Reads what has to be `expected`, which is no longer than a piece of a table.
+fn read_same(mut file: impl Read, expected: &[u8]) -> Result<(), Fault> {
+    let mut piece = [0; PIECE];
+    let read = piece.get_mut(..expected.len()).ok_or(Fault::NotOfThisCrl)?;
+    match file.read_exact(read) {
+        Ok(()) if read == expected => Ok(()),
+        Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => Err(error.into()),
+        Ok(()) | Err(_) => Err(Fault::NotOfThisCrl),
     }
 }

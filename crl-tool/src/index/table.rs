@@ -12,6 +12,8 @@ const PARTITIONS: usize = 1 << PARTITION_BITS;
 const LOW_BITS: u32 = Hash::LINE_BITS - PARTITION_BITS;
 /// Records in a chunk. The chunks that are being filled have to fit the processor's second-level cache.
 const CHUNK: usize = 256;
+/// The most bytes of offsets that lie together.
+pub(super) const PIECE: usize = 8 * CHUNK;
 /// The shortest entry: SEQUENCE, a serial of one octet, a UTCTime.
 const SHORTEST_ENTRY: usize = 2 + 3 + 15;
 

@@ -2,7 +2,7 @@
 
 use crate::der::{entry, reason};
 use crate::forge::{Ca, Crl, index_bytes, pem};
-use crl_tool::{Build, Fault, Index, Lookup, OpenError, Reason, Serial};
+use crl_tool::{Build, Fault, Index, Lookup, OpenError, ProofError, Reason, Serial};
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::PathBuf;
@@ -65,6 +65,36 @@ fn a_sidecar_answers_and_is_proved_as_the_whole_index() {
     let crl = stage.crl(2);
     let size = fs::metadata(stage.path("ca.crlx")).unwrap().len();
     assert_eq!(usize::try_from(size).unwrap() + crl.len(), index_bytes(&crl, &stage.ca).len());
+}
+
+#[test]
+fn an_index_that_is_proved_as_it_is_opened_is_the_same_one() {
+    let stage = Stage::set();
+    stage.write("whole.crlx", &index_bytes(&stage.crl(2), &stage.ca));
+    let proved = |name: &str, ca: &Ca| {
+        let path = stage.path(name);
+        Index::from_proved_file(File::open(&path).unwrap(), &path, &[ca.issuer()])
+    };
+    for name in ["ca.crlx", "whole.crlx"] {
+        let index = proved(name, &stage.ca).unwrap();
+        assert!(matches!(index.lookup(&serial("2")).unwrap(), Lookup::Revoked(_)), "{name}");
+        assert_eq!(index.lookup(&serial("3")).unwrap(), Lookup::NotRevoked, "{name}");
+        assert!(matches!(proved(name, &Ca::new()).unwrap_err(), ProofError::Verify { .. }), "{name}");
+    }
+    stage.write("forged.crlx", &forged(&stage));
+    let Err(ProofError::Open(error)) = proved("forged.crlx", &stage.ca) else { panic!("proved") };
+    assert!(matches!(error.fault, Fault::NotOfThisCrl), "{error}");
+}
+
+/// An index that is whole and has its fingerprints in another order than its CRL gives.
+fn forged(stage: &Stage) -> Vec<u8> {
+    let crl = stage.crl(2);
+    let mut bytes = index_bytes(&crl, &stage.ca);
+    let line = 256 + crl.len();
+    // FORMAT.md: behind the count of those before, its own and the flags, two fingerprints of two octets.
+    bytes[line + 6..line + 10].rotate_left(2);
+    crate::damage::resum(&mut bytes, &crl);
+    bytes
 }
 
 #[test]

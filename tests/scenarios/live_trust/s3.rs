@@ -10,10 +10,13 @@ use postern_tests::s3::S3;
 use postern_tests::stage::Stage;
 use postern_tests::upstream::Upstream;
 use postern_tests::wait::until;
-use postern_tests::{Failure, Outcome, files};
+use postern_tests::{Failure, Outcome, files, proc};
 
 use super::{config, in_s3, pem, replace, start, tell, times_said, trust, until_status, with_crl_at};
 use crate::signed_indexes::{pki as signing_pki, requiring, sign};
+
+/// Entries of an index that takes far more memory than what else a process may take for the first time.
+const BIG: u64 = 1_000_000;
 
 /// Files that the process has open in `directory`, removed ones included.
 fn open_in(postern: &Postern, directory: &std::path::Path) -> Result<usize, Failure> {
@@ -237,5 +240,30 @@ fn what_was_proved_once_is_not_read_again() -> Outcome {
     assert_eq!(stage.postern.metrics()?.sum("postern_trust_not_taken", &[]), 0.0);
     assert_eq!(stage.curl("good", "/").call()?.status, 200);
     assert_eq!(stage.curl("revoked", "/").call()?.status, 0);
+    Ok(())
+}
+
+#[test]
+fn proving_an_index_takes_no_memory_beside_the_old_one_and_the_new_one() -> Outcome {
+    const KEY: &str = "ca/intermediate.crlx";
+    let (pki, s3) = (Pki::make()?, S3::start()?);
+    let upstream = Upstream::start(&pki)?;
+    let put = |number: u64, entries: u64| {
+        pki.reissue_crl_numbered(number, entries)?;
+        s3.put(KEY, &files::read(&pki.path("crl/intermediate.crlx"))?)
+    };
+    put(100, 10)?;
+    let config = with_crl_at(config(&pki, &upstream), &pki, &in_s3(KEY));
+    let postern = start(&config, s3.environment())?;
+    let memory = || proc::memory_bytes(postern.process().id());
+    let small = memory()?;
+    put(101, BIG)?;
+    postern.said(&["CRL in force", &BIG.to_string()])?;
+    let old = memory()? - small;
+    proc::forget_peak_memory(postern.process().id())?;
+    put(102, BIG + 1)?;
+    postern.said(&["CRL in force", &(BIG + 1).to_string()])?;
+    let (new, peak) = (memory()? - small, proc::peak_memory_bytes(postern.process().id())? - small);
+    assert!(10 * peak <= 13 * (old + new), "{peak} bytes beside {old} and {new}");
     Ok(())
 }

@@ -236,22 +236,16 @@ impl Proofs {
         if !indexed {
             return self.build(copy, file, path, sources);
         }
+        if self.keys.is_none() && copy.remote {
+            let proved = Index::from_proved_file(file, path, &self.issuers);
+            return proved.map_err(|error| Unusable::proof(&error));
+        }
         let opened = match &self.keys {
             Some(keys) => Index::from_signed_file(file, path, keys),
             None => Index::from_file(file, path),
         };
         let index = opened.map_err(|error| Unusable::index(&error))?;
-        if self.keys.is_none() && copy.remote {
-            index.verify_by(&self.issuers).map_err(|error| {
-                if let ProofError::Verify { error, .. } = &error {
-                    return Unusable::new(error, NO_ISSUER);
-                }
-                let again = matches!(&error, ProofError::Open(error) if is_of_machine(error));
-                Unusable { again, ..Unusable::new(&error, error.hint()) }
-            })?;
-        } else {
-            index.check_crl().map_err(|error| Unusable::index(&error))?;
-        }
+        index.check_crl().map_err(|error| Unusable::index(&error))?;
         Ok(index)
     }
 
@@ -290,6 +284,15 @@ impl Unusable {
 
     fn file(fault: &SourceFault) -> Self {
         Self { again: true, ..Self::new(fault, fault.hint()) }
+    }
+
+    #[expect(clippy::wildcard_enum_match_arm, reason = "what it adds is as its hint says")]
+    fn proof(error: &ProofError) -> Self {
+        match error {
+            ProofError::Verify { error, .. } => Self::new(error, NO_ISSUER),
+            ProofError::Open(error) => Self::index(error),
+            other => Self::new(other, other.hint()),
+        }
     }
 
     fn index(error: &OpenError) -> Self {
