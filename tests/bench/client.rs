@@ -80,3 +80,24 @@ impl Times {
         Self { p50: at(50), p99: at(99), most: at(100) }
     }
 }
+
+/// What clients felt: on kept connections, and on new ones with their handshake.
+#[derive(Serialize)]
+pub(crate) struct Felt {
+    pub(crate) kept: Times,
+    pub(crate) new: Times,
+}
+
+/// 99th percentiles over those of another time.
+#[derive(Clone, Copy, Serialize)]
+pub(crate) struct Ratio {
+    pub(crate) kept: f64,
+    pub(crate) new: f64,
+}
+
+impl Felt {
+    /// Over what was felt `before`.
+    pub(crate) fn over(&self, before: &Self) -> Ratio {
+        Ratio { kept: self.kept.p99 / before.kept.p99, new: self.new.p99 / before.new.p99 }
+    }
+}

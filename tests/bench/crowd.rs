@@ -11,7 +11,6 @@ use postern_tests::pki::Pki;
 use postern_tests::postern::{Config, Postern};
 use postern_tests::process::Process;
 use postern_tests::{Failure, binary, proc};
-use serde::Serialize;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
@@ -19,7 +18,7 @@ use tokio::task::JoinSet;
 use tokio_rustls::client::TlsStream;
 
 use crate::arena::{PROXY_CORE, pinned, upstream};
-use crate::client::{Client, Times, get};
+use crate::client::{Client, Felt, Times, get};
 use crate::load::Fault;
 use crate::report::{self, table};
 
@@ -48,13 +47,6 @@ pub(crate) struct Crowd {
     /// Also write the figures to this file, as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-}
-
-/// Requests on kept connections, and on new ones with their handshake.
-#[derive(Serialize)]
-struct Felt {
-    kept: Times,
-    new: Times,
 }
 
 pub(crate) fn run(runtime: &Runtime, crowd: &Crowd) -> Result<(), Failure> {
@@ -93,10 +85,9 @@ pub(crate) fn run(runtime: &Runtime, crowd: &Crowd) -> Result<(), Failure> {
         let each = memory / u64::try_from(open.max(1)).unwrap_or(1);
         println!("{open} idle connections, {each} bytes of the proxy each; {attacks} slow clients");
         crowd.json.as_ref().map_or(Ok(()), |path| {
-            let ratio = |of: fn(&Felt) -> f64| of(&beside) / of(&before);
             let figures = serde_json::json!({
                 "idle": open, "slow": attacks, "bytes_each": each, "before": before, "beside": beside,
-                "p99_ratio": { "kept": ratio(|felt| felt.kept.p99), "new": ratio(|felt| felt.new.p99) },
+                "p99_ratio": beside.over(&before),
             });
             report::write(path, &figures)
         })

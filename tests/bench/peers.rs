@@ -13,8 +13,10 @@ use postern_tests::pki::Pki;
 use serde_json::json;
 use tokio::runtime::Runtime;
 
+use crate::arena::PROXY_CORE;
 use crate::comparison::{self, Comparison, Measured};
-use crate::lists::Lists;
+use crate::contestant::Post;
+use crate::lists::{List, Lists};
 use crate::load::Mode;
 use crate::report;
 use crate::rival::{Make, Rival};
@@ -84,6 +86,14 @@ struct Ground<'a> {
     pki: &'a Pki,
     upstream: &'a Rival,
     effort: &'a Peers,
+}
+
+impl<'a> Ground<'a> {
+    /// One that is measured on a core of its own, with one list for as long as it runs.
+    fn post(&self, list: &'a List) -> Post<'a> {
+        let upstream = self.upstream.address;
+        Post { pki: self.pki, upstream, list, core: PROXY_CORE, will_swap: false }
+    }
 }
 
 pub(crate) fn run(runtime: &Runtime, effort: &Peers) -> Result<(), Failure> {

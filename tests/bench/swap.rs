@@ -13,7 +13,7 @@ use tokio::runtime::Runtime;
 use tokio::task::{JoinSet, LocalSet};
 
 use crate::arena::EVERY_CORE;
-use crate::client::{Client, Requests, Times, get};
+use crate::client::{Client, Felt, Ratio, Requests, Times, get};
 use crate::contestant::{Contestant, Post, Who};
 use crate::lists::{List, Lists};
 use crate::load::Fault;
@@ -50,13 +50,6 @@ pub(crate) struct Swap {
     json: Option<PathBuf>,
 }
 
-/// Requests on kept connections, and on new ones with their handshake.
-#[derive(Serialize)]
-struct Felt {
-    kept: Times,
-    new: Times,
-}
-
 /// One swap.
 #[derive(Serialize)]
 struct Round {
@@ -77,12 +70,6 @@ struct Round {
     memory_peak: f64,
     memory_new: f64,
     peak_over_old_and_new: f64,
-}
-
-#[derive(Clone, Copy, Serialize)]
-struct Ratio {
-    kept: f64,
-    new: f64,
 }
 
 /// What the load has seen so far.
@@ -169,7 +156,7 @@ async fn swap(
     let (before, after) = (felt(begun, start), felt(start, start + AFTER.max(swapped)));
     let [old, new] = [memory_old, memory_new].map(|memory| memory - memory_small);
     Ok(Round {
-        p99_ratio: Ratio { kept: after.kept.p99 / before.kept.p99, new: after.new.p99 / before.new.p99 },
+        p99_ratio: after.over(&before),
         before,
         after,
         requests: seen.kept.len() + seen.new.len(),

@@ -3,9 +3,8 @@
 use postern_tests::Failure;
 
 use super::{Ground, in_turns, traffic};
-use crate::arena::PROXY_CORE;
 use crate::comparison::{Bar, Comparison};
-use crate::contestant::{Contestant, Post, Who};
+use crate::contestant::{Contestant, Who};
 use crate::lists::{List, Lists};
 use crate::load::Mode;
 
@@ -20,13 +19,7 @@ pub(super) fn compare(ground: &Ground<'_>, lists: &mut Lists<'_>) -> Result<Vec<
     let mut all: Vec<(String, (Contestant, u32))> = Vec::new();
     let full = (effort.operations / Mode::Handshake.weight()).max(1);
     for (at, list) in made.iter().enumerate() {
-        let post = Post {
-            pki: ground.pki,
-            upstream: ground.upstream.address,
-            list,
-            core: PROXY_CORE,
-            will_swap: false,
-        };
+        let post = ground.post(list);
         for who in Who::bare() {
             let ours = matches!(who, Who::Postern);
             // The biggest would take them minutes.

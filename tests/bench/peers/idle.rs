@@ -3,9 +3,9 @@
 use postern_tests::{Failure, proc};
 
 use super::{Ground, in_turns};
-use crate::arena::{PROXY_CORE, SETTLING};
+use crate::arena::SETTLING;
 use crate::comparison::{Bar, Comparison, Measured};
-use crate::contestant::{Post, Who};
+use crate::contestant::Who;
 use crate::lists::Lists;
 use crate::load::{Load, Mode};
 use crate::report::mebibytes;
@@ -13,13 +13,7 @@ use crate::report::mebibytes;
 /// Proportional memory of a thousand TLS 1.3 connections that have carried one HTTP/1.1 request each.
 pub(super) fn compare(ground: &Ground<'_>, lists: &mut Lists<'_>) -> Result<Vec<Comparison>, Failure> {
     let list = lists.make(10, None)?;
-    let post = Post {
-        pki: ground.pki,
-        upstream: ground.upstream.address,
-        list: &list,
-        core: PROXY_CORE,
-        will_swap: false,
-    };
+    let post = ground.post(&list);
     let mut all: Vec<_> = Who::bare().into_iter().map(|who| (who.name(), who)).collect();
     let rounds = in_turns(ground.effort.rounds.div_ceil(2), &mut all, |who| {
         // Anew each time: memory that was used before would be used again.

@@ -51,13 +51,7 @@ pub(super) fn compare(ground: &Ground<'_>, lists: &mut Lists<'_>) -> Result<Vec<
 
 fn life(ground: &Ground<'_>, who: Who, [first, second]: [&List; 2]) -> Result<[f64; FIGURES], Failure> {
     // What counts is how long it takes, so it may have all that there is.
-    let post = Post {
-        pki: ground.pki,
-        upstream: ground.upstream.address,
-        list: first,
-        core: EVERY_CORE,
-        will_swap: true,
-    };
+    let post = Post { core: EVERY_CORE, will_swap: true, ..ground.post(first) };
     let mut proxy = who.start(&post)?;
     let address = proxy.subject().address;
     let [good, leaver] = [Client::of(ground.pki, "good", address)?, Client::of(ground.pki, LEAVER, address)?];

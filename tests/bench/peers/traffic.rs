@@ -3,9 +3,9 @@
 use postern_tests::Failure;
 
 use super::{Ground, in_turns};
-use crate::arena::{PROXY_CORE, Subject, measure};
+use crate::arena::{Subject, measure};
 use crate::comparison::{Bar, Comparison, Measured};
-use crate::contestant::{Post, Who};
+use crate::contestant::Who;
 use crate::lists::Lists;
 use crate::load::{BULK_BYTES, Load, Mode};
 use crate::report::microseconds;
@@ -19,13 +19,7 @@ pub(super) fn compare(
         return Ok(Vec::new());
     }
     let list = lists.make(10, None)?;
-    let post = Post {
-        pki: ground.pki,
-        upstream: ground.upstream.address,
-        list: &list,
-        core: PROXY_CORE,
-        will_swap: false,
-    };
+    let post = ground.post(&list);
     let mut all = Vec::new();
     for who in Who::all() {
         all.push((who.name(), who.start(&post)?));
