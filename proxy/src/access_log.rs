@@ -76,7 +76,7 @@ pub struct Peer<'a> {
     pub server: Option<&'a str>,
 }
 
-/// A [`Peer`] as its lines end: written once for a connection, however many requests come.
+/// A [`Peer`] as its lines end: written once for many requests.
 #[derive(Debug)]
 pub struct Who(Box<[u8]>);
 

@@ -21,6 +21,7 @@ use crate::admin;
 use crate::clock::Clock;
 use crate::config::{Config, Depth, Invalid};
 use crate::connection::{Worker, serve};
+use crate::cryptography::library;
 use crate::drain::{Drain, Phase};
 use crate::forward::{Forwarder, Upstreams};
 use crate::metrics::Metrics;
@@ -177,12 +178,13 @@ fn first_id() -> io::Result<u64> {
     Ok(u64::from(u32::from_le_bytes(random)) << 32)
 }
 
+/// The main thread's. What it starts threads for is reading: sources, and CRLs of hundreds of megabytes.
 fn runtime() -> io::Result<Runtime> {
     Builder::new_current_thread().enable_all().on_thread_start(step_back).build()
 }
 
-/// What a runtime starts threads for is reading: sources, and CRLs of hundreds of megabytes. Requests go before it, and where they
-/// take every core, it still has a tenth of what each of them has. Without leave for that, it goes on as it is.
+/// Requests go before this thread. Where they take every core, it still has a tenth of what each of them has. Should that be
+/// forbidden, it goes on as it is.
 fn step_back() {
     let _ = nice(BEHIND_REQUESTS);
 }
@@ -223,6 +225,7 @@ async fn supervise(
         admin = admin_address.map(tracing::field::display),
         workers,
         version = env!("CARGO_PKG_VERSION"),
+        cipher_suites = library(),
         "listening"
     );
     loop {
@@ -263,7 +266,7 @@ fn start_worker(
     ended: Ended,
 ) -> io::Result<JoinHandle<()>> {
     let app = app.clone();
-    let runtime = runtime()?;
+    let runtime = Builder::new_current_thread().enable_all().build()?;
     thread::Builder::new().name(format!("worker-{number}")).spawn(move || {
         let _ended = ended;
         let worker = Arc::new(Worker { app: app.clone(), forwarder });

@@ -155,4 +155,5 @@ async fn converse(stream: Box<TlsStream<TcpStream>>, session: Arc<Session>) {
     } else {
         session.drive(pin!(Http1::new(stream, service_fn(answer), session.clone()))).await;
     }
+    session.closed();
 }

@@ -1,7 +1,10 @@
-//! The cryptography that TLS is done with: that of aws-lc, but for the records where ring has better code for the processor.
+//! The cryptography that TLS is done with: that of aws-lc, but for the cipher suites (records and key schedule) where ring has better code
+//! for the processor.
 //!
 //! Both descend from BoringSSL. AES-GCM in vectors (VAES) takes half the time of one block at a time, and aws-lc uses it
 //! together with AVX-512 only. Some processors have the one without the other, such as AMD's Zen 3: for those there is ring's.
+//!
+//! Where both are built in, rustls has no default. Every configuration names its provider.
 
 use std::sync::{Arc, LazyLock};
 
@@ -17,26 +20,38 @@ pub fn provider() -> Arc<CryptoProvider> {
     PROVIDER.clone()
 }
 
-#[cfg(target_arch = "x86_64")]
 fn cipher_suites() -> Vec<SupportedCipherSuite> {
+    #[cfg(target_arch = "x86_64")]
+    if are_rings() {
+        return rings().collect();
+    }
+    DEFAULT_CIPHER_SUITES.to_vec()
+}
+
+/// Whose the cipher suites are.
+pub fn library() -> &'static str {
+    if are_rings() { "ring" } else { "aws-lc" }
+}
+
+#[cfg(target_arch = "x86_64")]
+fn are_rings() -> bool {
     use std::arch::is_x86_feature_detected as has;
 
-    let vectors = has!("vaes") && has!("vpclmulqdq") && has!("avx2");
-    if vectors && !has!("avx512f") { rings() } else { DEFAULT_CIPHER_SUITES.to_vec() }
+    has!("vaes") && has!("vpclmulqdq") && has!("avx2") && !has!("avx512f")
 }
 
 #[cfg(not(target_arch = "x86_64"))]
-fn cipher_suites() -> Vec<SupportedCipherSuite> {
-    DEFAULT_CIPHER_SUITES.to_vec()
+const fn are_rings() -> bool {
+    false
 }
 
 /// The same cipher suites in the same order, done by ring.
 #[cfg(target_arch = "x86_64")]
-fn rings() -> Vec<SupportedCipherSuite> {
+fn rings() -> impl Iterator<Item = SupportedCipherSuite> {
     use rustls::crypto::ring::ALL_CIPHER_SUITES;
 
     let ring = |own: &SupportedCipherSuite| ALL_CIPHER_SUITES.iter().find(|it| it.suite() == own.suite());
-    DEFAULT_CIPHER_SUITES.iter().map(|own| *ring(own).unwrap_or(own)).collect()
+    DEFAULT_CIPHER_SUITES.iter().filter_map(ring).copied()
 }
 
 #[cfg(all(test, target_arch = "x86_64"))]
@@ -45,8 +60,8 @@ mod tests {
 
     #[test]
     fn whoever_does_them_the_cipher_suites_are_the_same() {
-        let names = |suites: &[SupportedCipherSuite]| suites.iter().map(|it| it.suite()).collect::<Vec<_>>();
-        assert_eq!(names(&rings()), names(DEFAULT_CIPHER_SUITES));
-        assert_eq!(names(&provider().cipher_suites), names(DEFAULT_CIPHER_SUITES));
+        let own: Vec<_> = DEFAULT_CIPHER_SUITES.iter().map(SupportedCipherSuite::suite).collect();
+        assert!(rings().map(|it| it.suite()).eq(own.iter().copied()));
+        assert!(provider().cipher_suites.iter().map(SupportedCipherSuite::suite).eq(own));
     }
 }

@@ -92,7 +92,6 @@ where
         {
             let mut guarded = io.into_inner();
             guarded.unread(&read_buf);
-            self.session.rest();
             self.requests = Requests::Awaited(Some((guarded, service, Resting::begin(&self.session))));
         }
     }

@@ -49,7 +49,7 @@ impl Session {
             // A load balancer sends new connections for a while: each gets an answer to its first request.
             self.retire(Retirement::Drain);
         }
-        let (mut told, mut revoked) = (false, false);
+        let mut told = false;
         let mut before_a_rest = BEFORE_A_REST;
         loop {
             // Before its first request a client would take it for a refusal, and come back.
@@ -69,7 +69,8 @@ impl Session {
                     before_a_rest = BEFORE_A_REST;
                     continue;
                 }
-                _ = trust.changed() => {}
+                // The client's path may be another one now.
+                _ = trust.changed() => self.rest(),
                 () = sleep(nap) => {}
                 () = reached(&mut draining, Phase::Draining), if !self.is_retiring() => {
                     self.retire(Retirement::Drain);
@@ -82,7 +83,7 @@ impl Session {
             }
             if let Err(refusal) = self.check_client() {
                 self.refuse(&refusal);
-                revoked = matches!(refusal, Refusal::CertificateRevoked { .. });
+                self.note(&refusal);
                 break;
             }
             if idle_at.is_some_and(|idle_at| idle_at <= now) && self.idle_at() == idle_at {
@@ -94,6 +95,7 @@ impl Session {
             }
             if self.open_requests.quiet_since().is_some_and(|since| now.into_std() - since >= BEFORE_A_REST) {
                 connection.as_mut().rest();
+                self.rest();
                 self.open_requests.shrink();
             }
             // Looking is not free: a request that takes a minute is not looked at a thousand times.
@@ -103,9 +105,6 @@ impl Session {
         tokio::select! {
             over = connection.as_mut() => self.over(over),
             () = sleep(LAST_WORDS) => {}
-        }
-        if revoked {
-            app.metrics.trust.closed();
         }
     }
 

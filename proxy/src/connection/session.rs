@@ -3,7 +3,6 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use arc_swap::ArcSwapOption;
 use http::header::{CONNECTION, HeaderValue};
 use http::{Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
@@ -39,8 +38,8 @@ pub struct Session {
     /// Whether the handshake resumed a session.
     pub resumed: bool,
     pub(super) client: Mutex<Client>,
-    /// From its first request on, and not while it rests.
-    asking: ArcSwapOption<Asking>,
+    /// From a request on until the next rest.
+    asking: Mutex<Option<Arc<Asking>>>,
     /// Of HTTP/1.1's heads.
     pub guard: Guard,
     /// What the connection becomes after HTTP/1.1.
@@ -56,6 +55,8 @@ pub struct Session {
     pub(super) over: Notify,
     /// The connection is to end, and its client is to hear of it first.
     retiring: AtomicBool,
+    /// The connection ends because its client was revoked.
+    revoked: AtomicBool,
     /// Set off by the last request that the connection may carry.
     pub(super) retired: Notify,
     /// When the connection is old.
@@ -88,7 +89,7 @@ impl Session {
             tls,
             resumed,
             client: Mutex::new(client),
-            asking: ArcSwapOption::empty(),
+            asking: Mutex::default(),
             guard: Guard::default(),
             tunnel: Mutex::default(),
             requests: AtomicU64::new(0),
@@ -97,6 +98,7 @@ impl Session {
             awake: Notify::new(),
             over: Notify::new(),
             retiring: AtomicBool::new(false),
+            revoked: AtomicBool::new(false),
             retired: Notify::new(),
             old_at: lifetime.and_then(|lifetime| now.checked_add(lifetime)),
         }
@@ -107,18 +109,15 @@ impl Session {
         &self.worker.app
     }
 
-    /// Gives up what only requests need.
-    pub fn rest(&self) {
-        self.asking.store(None);
+    /// Gives up what only requests need, and what may be another thing for the next one.
+    pub(super) fn rest(&self) {
+        *self.asking.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     /// What is said of the client for each of its requests.
     pub fn asking(&self) -> Arc<Asking> {
-        self.asking.load_full().unwrap_or_else(|| {
-            let asking = Arc::new(Asking { headers: self.headers(), who: self.who() });
-            self.asking.store(Some(asking.clone()));
-            asking
-        })
+        let mut asking = self.asking.lock().unwrap_or_else(PoisonError::into_inner);
+        asking.get_or_insert_with(|| Arc::new(Asking { headers: self.headers(), who: self.who() })).clone()
     }
 
     fn headers(&self) -> IdentityHeaderValues {
@@ -173,6 +172,7 @@ impl Session {
             Err(refusal) => {
                 let response = problem::response(&refusal, &record.id, version);
                 if refusal.ends_connection(version) {
+                    self.note(&refusal);
                     self.over.notify_one();
                 }
                 record.refused(refusal);
@@ -242,6 +242,20 @@ impl Session {
     pub(super) fn refuse(&self, refusal: &Refusal) {
         let ClientIdentity { leaf, origin, .. } = &self.identity;
         refuse_connection(self.app(), &self.id, origin, leaf.as_ref(), refusal);
+    }
+
+    /// Notes what the connection ends for.
+    pub(super) fn note(&self, refusal: &Refusal) {
+        if matches!(refusal, Refusal::CertificateRevoked { .. }) {
+            self.revoked.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// The connection is closed.
+    pub(super) fn closed(&self) {
+        if self.revoked.load(Ordering::Relaxed) {
+            self.app().metrics.trust.closed();
+        }
     }
 
     /// Ends the connection for `refusal`.

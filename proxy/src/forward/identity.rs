@@ -1,4 +1,4 @@
-//! What the upstream is told about a client, written once for its connection.
+//! What the upstream is told about a client, written once for many requests.
 
 use std::sync::Arc;
 
