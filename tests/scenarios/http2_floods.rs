@@ -1,8 +1,8 @@
 //! HTTP/2 clients that make work without asking for anything: the connection ends, with a name.
 
-use postern_tests::raw_http2::{END_STREAM, ENHANCE_YOUR_CALM, End, RawHttp2, block, frame, kind, request};
+use postern_tests::Outcome;
+use postern_tests::raw_http2::{END_STREAM, ENHANCE_YOUR_CALM, End, block, frame, kind, request};
 use postern_tests::stage::Stage;
-use postern_tests::{Failure, Outcome};
 
 #[test]
 fn each_kind_of_flood_ends_the_connection() -> Outcome {
@@ -48,9 +48,9 @@ fn resets_after_the_request_was_forwarded_end_the_connection_too() -> Outcome {
         let stream = index * 2 + 1;
         connection.send(&request(stream, END_STREAM, "GET", "/never", &[]))?;
         // The answer to a ping: what came before it has been read.
-        ping(&mut connection)?;
+        connection.ping()?;
         connection.send(&frame(kind::RST_STREAM, 0, stream, &[0, 0, 0, 8]))?;
-        ping(&mut connection)?;
+        connection.ping()?;
     }
     assert!(matches!(connection.end_of(u32::MAX)?, End::GoAway(_)));
     let entry = stage.postern.refused("http2_flood")?;
@@ -69,7 +69,7 @@ fn a_client_that_gives_up_some_requests_keeps_its_connection() -> Outcome {
         connection.send(&request(given_up, END_STREAM, "GET", "/never", &[]))?;
         connection.send(&frame(kind::RST_STREAM, 0, given_up, &[0, 0, 0, 8]))?;
     }
-    ping(&mut connection)?;
+    connection.ping()?;
     assert_eq!(stage.postern.metrics()?.sum("postern_refusals_total", &[]), 0.0);
     Ok(())
 }
@@ -84,12 +84,5 @@ fn a_stream_over_the_limit_is_refused_alone() -> Outcome {
     }
     assert_eq!(connection.end_of(5)?, End::Reset(REFUSED_STREAM));
     assert_eq!(connection.end_of(1)?, End::Status(200));
-    Ok(())
-}
-
-/// Asks, and waits for the answer.
-fn ping(connection: &mut RawHttp2) -> Result<(), Failure> {
-    connection.send(&frame(kind::PING, 0, 0, &[7; 8]))?;
-    while connection.receive()?.kind != kind::PING {}
     Ok(())
 }

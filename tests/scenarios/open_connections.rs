@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use postern_tests::Outcome;
+use postern_tests::raw_http2::{END_STREAM, kind, request};
 use postern_tests::raw_tls::Version;
 use postern_tests::stage::Stage;
 
@@ -60,6 +61,27 @@ fn a_request_in_flight_during_the_revocation_is_finished() -> Outcome {
     assert_eq!(response.status, 200, "it was permitted when it came");
     assert_eq!(response.header("connection"), Some("close"));
     assert!(connection.until_closed()?.is_empty());
+    Ok(())
+}
+
+#[test]
+fn an_http2_client_is_told_and_gets_the_answer_to_what_it_had_asked() -> Outcome {
+    const NO_ERROR: [u8; 4] = [0; 4];
+    let stage = Stage::set()?;
+    let mut connection = stage.connect_raw_http2("good")?;
+    connection.send(&request(1, END_STREAM, "GET", "/slow?ms=700", &[]))?;
+    connection.ping()?;
+    revoke(&stage)?;
+    let (mut told, mut answered) = (false, false);
+    while let Ok(frame) = connection.receive() {
+        match frame.kind {
+            // RFC 9113 §6.8: the last stream, then why.
+            kind::GOAWAY => told = frame.payload.ends_with(&NO_ERROR),
+            kind::HEADERS => answered = told && frame.stream == 1,
+            _ => {}
+        }
+    }
+    assert!(told && answered, "told: {told}, then answered: {answered}");
     Ok(())
 }
 

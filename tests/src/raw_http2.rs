@@ -86,6 +86,17 @@ impl RawHttp2 {
         self.0.send(bytes)
     }
 
+    /// Waits for the answer to a ping: what was sent before has been read.
+    ///
+    /// # Errors
+    ///
+    /// When the connection is gone.
+    pub fn ping(&mut self) -> Result<(), Failure> {
+        self.send(&frame(kind::PING, 0, 0, &[7; 8]))?;
+        while self.receive()?.kind != kind::PING {}
+        Ok(())
+    }
+
     /// The next frame.
     ///
     /// # Errors

@@ -1,10 +1,11 @@
-//! A lookup says what the CRL says: for any CRL, for every serial.
+//! A lookup says what the CRL says, for any CRL, for every serial; and the CRL can be had back.
 
 use crate::der::{entry, reason};
 use crate::forge::{Ca, Crl, index, index_bytes, pem};
 use crl_tool::{Index, Lookup, Serial};
 use proptest::prelude::*;
 use std::collections::HashSet;
+use std::io::Read as _;
 use std::sync::LazyLock;
 
 static CA: LazyLock<Ca> = LazyLock::new(Ca::new);
@@ -36,6 +37,9 @@ proptest! {
             prop_assert_eq!(is_revoked(&index, serial), set.contains(serial));
         }
         index.verify(&CA.certificate).unwrap();
+        let mut given_back = Vec::new();
+        index.crl().unwrap().read_to_end(&mut given_back).unwrap();
+        prop_assert_eq!(given_back, crl);
     }
 
     #[test]
