@@ -8,7 +8,7 @@ use postern_tests::stage::Stage;
 use postern_tests::{Failure, Outcome};
 use time::{Duration, OffsetDateTime};
 
-/// A postern in front of an upstream that switches to "echo", in which it says back what it hears.
+/// A postern in front of an upstream that opens WebSockets, and says back through them what it hears.
 struct Chat {
     postern: Postern,
     pki: Pki,

@@ -1,4 +1,4 @@
-//! An upstream that switches to the protocol "echo", in which it says back what it hears.
+//! An upstream that opens WebSockets (RFC 6455 §4), and says back through them what it hears.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener};
@@ -13,9 +13,10 @@ use crate::pki::Pki;
 use crate::raw_tls::{RawTls, certificates, server_config};
 use crate::{Failure, Outcome};
 
-/// What a client asks with.
-pub const ASK: &str =
-    "GET /chat HTTP/1.1\r\nHost: localhost\r\nConnection: keep-alive, Upgrade\r\nUpgrade: echo\r\n\r\n";
+/// What a client asks with, and what the answer to it is: the example of RFC 6455 §1.3.
+pub const ASK: &str = "GET /chat HTTP/1.1\r\nHost: localhost\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n\
+    Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
 /// Serves connections until the test ends.
 ///
@@ -36,11 +37,18 @@ pub fn serve(pki: &Pki) -> Result<SocketAddr, Failure> {
                 let mut head = String::new();
                 while !head.ends_with("\r\n\r\n") && stream.read_line(&mut head)? > 0 {}
                 let asked = head.to_ascii_lowercase();
-                assert!(
-                    asked.contains("\r\nupgrade: echo\r\n") && asked.contains("\r\nconnection: upgrade\r\n")
+                for line in [
+                    "upgrade: websocket",
+                    "connection: upgrade",
+                    "sec-websocket-version: 13",
+                    "sec-websocket-key: dghlihnhbxbszsbub25jzq==",
+                ] {
+                    assert!(asked.contains(&format!("\r\n{line}\r\n")), "{line}");
+                }
+                let switch = format!(
+                    "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+                     Sec-WebSocket-Accept: {ACCEPT}\r\n\r\n"
                 );
-                let switch =
-                    "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n";
                 stream.get_mut().write_all(switch.as_bytes())?;
                 let mut heard = [0; 1000];
                 loop {
@@ -65,7 +73,9 @@ pub fn upgrade(connection: &mut RawTls) -> Outcome {
     connection.send(ASK)?;
     let response = connection.response()?;
     assert_eq!(response.status, 101);
-    assert_eq!((response.header("upgrade"), response.header("connection")), (Some("echo"), Some("upgrade")));
+    let [upgrade, connection, accept] =
+        ["upgrade", "connection", "sec-websocket-accept"].map(|name| response.header(name));
+    assert_eq!((upgrade, connection, accept), (Some("websocket"), Some("upgrade"), Some(ACCEPT)));
     Ok(())
 }
 
