@@ -144,6 +144,7 @@ pub fn report(app: &App, reloaded: &Reloaded) {
             entries = metadata.entries,
             source = &*crl.origin,
             this_update = time(metadata.this_update),
+            version = crl.version.as_deref(),
             published = crl.modified.map(time),
             fetched = time(crl.fetched),
             in_force = time(crl.since),

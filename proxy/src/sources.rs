@@ -41,6 +41,8 @@ pub struct Copy {
     pub remote: bool,
     /// Where the content is now.
     pub content: Content,
+    /// Which of the versions that the source keeps, if it keeps any and came from there in this process.
+    pub version: Option<Arc<str>>,
     /// When it was put there, if the source says so.
     pub modified: Option<OffsetDateTime>,
     /// When it was here.

@@ -109,6 +109,21 @@ impl S3 {
         Ok(())
     }
 
+    /// Has the bucket keep every version of its objects from now on.
+    ///
+    /// # Errors
+    ///
+    /// When the server does not.
+    pub fn keep_versions(&self) -> Result<(), Failure> {
+        let enabled = "<VersioningConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Status>Enabled</Status></VersioningConfiguration>";
+        let file = self.scratch();
+        files::write(&file, enabled)?;
+        // Signed as it is written: the sign of equality is part of it.
+        let path = format!("{BUCKET}?versioning=");
+        self.curl(&[OsStr::new("--upload-file"), file.as_os_str()], &path)?.success()?;
+        Ok(())
+    }
+
     /// An object of the bucket.
     ///
     /// # Errors

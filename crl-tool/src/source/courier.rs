@@ -28,6 +28,8 @@ pub struct Courier {
 pub struct Parcel {
     /// The location's own name for this content: as long as it stays, so does the content.
     pub tag: String,
+    /// The location's name for it among all that it ever had, if it keeps them: the VersionId of an object in S3.
+    pub version: Option<String>,
     /// When it was put there, if the location says so.
     pub modified: Option<OffsetDateTime>,
     /// The content, which is read as it comes. A read fails with a [`Problem::Download`](crate::Problem::Download) inside

@@ -40,6 +40,7 @@ pub(super) fn status(app: &App) -> Value {
                 "next_update_in_seconds": crl.next_update - seconds(now),
                 "entries": metadata.entries,
                 "state": trust.revocations.freshness(crl, now).label(),
+                "version": crl.version.as_deref(),
                 "published": crl.modified.map(time),
                 "fetched": time(crl.fetched),
                 "in_force": time(crl.since),

@@ -89,7 +89,7 @@ impl Sources {
         self.recall(place, keep);
         let known = self.held().get_mut(place).and_then(Held::credible_tag);
         let Some(parcel) = self.courier.fetch(location, known.as_deref())? else { return Ok(false) };
-        let Parcel { tag, modified, body } = parcel;
+        let Parcel { tag, version, modified, body } = parcel;
         let (content, digest) = match keep {
             Keep::Disk => {
                 let (path, digest) = self.cache.store(place, &tag, body)?;
@@ -117,7 +117,7 @@ impl Sources {
             }
             return Ok(false);
         }
-        let copy = self.new_copy(place, true, content, modified);
+        let copy = Copy { version: version.map(Into::into), ..self.new_copy(place, true, content, modified) };
         // Between the one in force, which is the first, and this one, there may be others that were refused.
         let stay = known.recalled.max(1).min(known.copies.len());
         for refused in known.copies.drain(stay..) {
@@ -199,7 +199,8 @@ impl Sources {
         modified: Option<OffsetDateTime>,
     ) -> Copy {
         let fetched = OffsetDateTime::now_utc();
-        Copy { mark: self.new_mark(), origin: place.to_string().into(), remote, content, modified, fetched }
+        let (mark, origin) = (self.new_mark(), place.to_string().into());
+        Copy { mark, origin, remote, content, version: None, modified, fetched }
     }
 }
 

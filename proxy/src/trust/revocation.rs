@@ -61,6 +61,8 @@ pub struct Crl {
     pub index: Arc<Index>,
     /// Its nextUpdate, in seconds since the Unix epoch. A CRL without one is not taken: it could never become stale.
     pub next_update: i64,
+    /// Which version it is of what was there, if that is known.
+    pub version: Option<Arc<str>>,
     /// When it was put where it came from, if that is known.
     pub modified: Option<OffsetDateTime>,
     /// When it was here.

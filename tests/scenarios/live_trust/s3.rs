@@ -34,6 +34,7 @@ fn an_upload_reaches_new_and_open_connections_and_a_restart_needs_no_s3() -> Out
     let upstream = Upstream::start(&pki)?;
     let copies = files::temporary_directory()?;
     pki.issue("good2", |_| {})?;
+    s3.keep_versions()?;
     s3.put("ca/intermediate.crlx", &files::read(&pki.path("crl/intermediate.crlx"))?)?;
     let config = with_crl_at(config(&pki, &upstream), &pki, &in_s3("ca/intermediate.crlx"))
         .text("sources.directory", copies.path().display());
@@ -54,9 +55,18 @@ fn an_upload_reaches_new_and_open_connections_and_a_restart_needs_no_s3() -> Out
         "what stays the same is not read again"
     );
 
+    let version = || {
+        let crls = trust(&stage.postern)?["crls"].clone();
+        let remote = crls.as_array().into_iter().flatten().find_map(|crl| crl["version"].as_str());
+        remote.map(str::to_owned).ok_or_else(|| Failure::Missing(format!("a version in {crls}")))
+    };
+    let first = version()?;
     stage.pki.revoke("good2")?;
     s3.put("ca/intermediate.crlx", &files::read(&stage.pki.path("crl/intermediate.crlx"))?)?;
     until_status(&stage, "good2", 0)?;
+    let second = version()?;
+    assert_ne!(first, second);
+    stage.postern.said(&["CRL in force", &second])?;
     assert!(idle.until_closed()?.is_empty(), "without a request");
     assert_eq!(stays.get("/")?.status, 200, "everybody else's go on");
     stage.postern.said(&["CRL in force", "intermediate.crlx", "published"])?;

@@ -34,6 +34,7 @@ impl Calls {
         let object = self.bucket(bucket, terms)?.get_unless(key, known)?;
         let parcel = |object: Object| Parcel {
             tag: object.etag,
+            version: object.version,
             modified: object.modified,
             body: Box::new(object.body),
         };
@@ -100,5 +101,5 @@ fn parcel(text: String, known: Option<&str>, terms: &Terms) -> Result<Option<Par
     }
     let size = u64::try_from(text.len()).ok();
     let body = Counted::new(Cursor::new(text.into_bytes()), size, terms.max_bytes)?;
-    Ok(Some(Parcel { tag, modified: None, body: Box::new(body) }))
+    Ok(Some(Parcel { tag, version: None, modified: None, body: Box::new(body) }))
 }

@@ -39,6 +39,8 @@ pub(super) struct Bucket<'a> {
 pub(super) struct Object {
     /// S3's name for this content at this key.
     pub(super) etag: String,
+    /// S3's name for it among all that were ever at this key, if the bucket keeps them.
+    pub(super) version: Option<String>,
     pub(super) modified: Option<OffsetDateTime>,
     pub(super) body: Counted<Body>,
 }
@@ -87,7 +89,8 @@ impl<'a> Bucket<'a> {
         let body = Counted::new(body, announced, self.max_bytes)?;
         let modified = object.last_modified.map(|at| OffsetDateTime::from_unix_timestamp(at.secs()));
         let modified = modified.and_then(Result::ok);
-        Ok(Some(Object { etag: object.e_tag.unwrap_or_default(), modified, body }))
+        let (etag, version) = (object.e_tag.unwrap_or_default(), object.version_id);
+        Ok(Some(Object { etag, version, modified, body }))
     }
 
     /// Asks what an object is; `None`: there is none.

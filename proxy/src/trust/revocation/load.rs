@@ -177,6 +177,7 @@ impl Crl {
             context,
             index: Arc::new(index),
             next_update,
+            version: copy.version.clone(),
             modified: copy.modified,
             fetched: copy.fetched,
             since: OffsetDateTime::now_utc(),
