@@ -58,6 +58,11 @@ impl Client {
         self.proof.as_ref().map_or(&[], |proof| proof.path.chain())
     }
 
+    /// Of the trust that was in force at the last look.
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+
     /// Whether the client is still good. Costs two comparisons while nothing changed since the last look.
     ///
     /// # Errors

@@ -318,7 +318,7 @@ fn only(echo: &Received, name: &str) -> Result<String, Failure> {
     }
 }
 
-fn echo_of(body: &[u8]) -> Result<Received, Failure> {
+pub(crate) fn echo_of(body: &[u8]) -> Result<Received, Failure> {
     let text = String::from_utf8_lossy(body).into_owned();
     serde_json::from_str(&text).map_err(|source| Failure::Json { what: "the echo", source, text })
 }

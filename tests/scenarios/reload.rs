@@ -8,6 +8,8 @@ use postern_tests::stage::Stage;
 use postern_tests::upstream::Upstream;
 use postern_tests::{Failure, Outcome, files, proc};
 
+use crate::identity_headers::echo_of;
+
 /// The trust bundle, the server's certificate and its key in a directory of their own, to be replaced there.
 const LIVE: [(&str, &str); 3] = [
     ("root.pem", "client_auth.trust_bundle"),
@@ -22,6 +24,10 @@ struct Live {
 
 impl Live {
     fn set() -> Result<Self, Failure> {
+        Self::set_with(|config| config)
+    }
+
+    fn set_with(change: impl FnOnce(Config) -> Config) -> Result<Self, Failure> {
         let directory = files::temporary_directory()?;
         let pki = Pki::make()?;
         let upstream = Upstream::start(&pki)?;
@@ -30,7 +36,7 @@ impl Live {
             files::copy(&pki.path(file), &directory.path().join(file))?;
             config = config.text(key, directory.path().join(file).display());
         }
-        Ok(Self { stage: Stage { postern: Postern::start(&config)?, upstream, pki }, directory })
+        Ok(Self { stage: Stage { postern: Postern::start(&change(config))?, upstream, pki }, directory })
     }
 
     fn replace(&self, file: &str, contents: &[u8]) -> Outcome {
@@ -172,6 +178,23 @@ fn the_wrong_index_in_a_file_changes_nothing() -> Outcome {
     stage.postern.said(&["are both for"])?;
     assert_eq!(stage.curl("good", "/").call()?.status, 200, "the last good one is in force");
     assert_eq!(stage.curl("revoked", "/").call()?.status, 0);
+    Ok(())
+}
+
+#[test]
+fn the_upstream_is_told_the_path_that_counts_now() -> Outcome {
+    const CHAIN: &str = "client-cert-chain";
+    let live = Live::set_with(|config| config.raw("identity_headers.client_cert_chain", true))?;
+    let (mut http1, mut http2) =
+        (live.stage.connect("good", Version::Tls13)?, live.stage.connect_http2("good")?);
+    let mut told = || -> Result<[usize; 2], Failure> {
+        let echoes = [echo_of(&http1.get("/")?.body)?, echo_of(&http2.get("/")?.1)?];
+        Ok(echoes.map(|echo| echo.values(CHAIN).len()))
+    };
+    assert_eq!(told()?, [1, 1], "the intermediate leads to the anchor");
+    live.replace("root.pem", &files::read(&live.stage.pki.path("intermediate.pem"))?)?;
+    live.stage.postern.reload()?;
+    assert_eq!(told()?, [0, 0], "it is the anchor");
     Ok(())
 }
 

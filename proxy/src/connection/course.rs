@@ -69,8 +69,7 @@ impl Session {
                     before_a_rest = BEFORE_A_REST;
                     continue;
                 }
-                // The client's path may be another one now.
-                _ = trust.changed() => self.rest(),
+                _ = trust.changed() => {}
                 () = sleep(nap) => {}
                 () = reached(&mut draining, Phase::Draining), if !self.is_retiring() => {
                     self.retire(Retirement::Drain);

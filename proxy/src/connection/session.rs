@@ -65,6 +65,8 @@ pub struct Session {
 
 /// What is said of the client for each of its requests, upstream and in the access log: written once, as long as there are requests.
 pub struct Asking {
+    /// Of the trust that the client's path was found good under: with another one, it may be another path.
+    generation: u64,
     headers: IdentityHeaderValues,
     /// Ends each of its lines.
     pub who: Who,
@@ -109,7 +111,7 @@ impl Session {
         &self.worker.app
     }
 
-    /// Gives up what only requests need, and what may be another thing for the next one.
+    /// Gives up what only requests need.
     pub(super) fn rest(&self) {
         *self.asking.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
@@ -117,13 +119,17 @@ impl Session {
     /// What is said of the client for each of its requests.
     pub fn asking(&self) -> Arc<Asking> {
         let mut asking = self.asking.lock().unwrap_or_else(PoisonError::into_inner);
-        asking.get_or_insert_with(|| Arc::new(Asking { headers: self.headers(), who: self.who() })).clone()
-    }
-
-    fn headers(&self) -> IdentityHeaderValues {
         let client = self.client.lock().unwrap_or_else(PoisonError::into_inner);
-        let settings = self.app().config.identity_headers.clone();
-        IdentityHeaderValues::new(&self.identity, client.chain(), settings)
+        let generation = client.generation();
+        if asking.as_ref().is_some_and(|asking| asking.generation != generation) {
+            *asking = None;
+        }
+        let write = || {
+            let settings = self.app().config.identity_headers.clone();
+            let headers = IdentityHeaderValues::new(&self.identity, client.chain(), settings);
+            Arc::new(Asking { generation, headers, who: self.who() })
+        };
+        asking.get_or_insert_with(write).clone()
     }
 
     fn who(&self) -> Who {
