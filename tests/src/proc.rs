@@ -13,11 +13,8 @@ use crate::{Failure, files};
 ///
 /// When the process has ended.
 pub fn cpu_time(pid: u32) -> Result<Duration, Failure> {
-    let directory = format!("/proc/{pid}/task");
     let mut nanoseconds = 0;
-    for task in std::fs::read_dir(&directory)? {
-        // A thread may end between the listing and the reading.
-        let Ok(text) = std::fs::read_to_string(task?.path().join("schedstat")) else { continue };
+    for text in of_threads(pid, "schedstat")? {
         nanoseconds += text.split(' ').next().and_then(|field| field.parse().ok()).unwrap_or(0);
     }
     Ok(Duration::from_nanos(nanoseconds))
@@ -79,8 +76,7 @@ pub fn proportional_memory_bytes(pid: u32) -> Result<u64, Failure> {
 /// When the process has ended.
 pub fn children(pid: u32) -> Result<Vec<u32>, Failure> {
     let mut children = Vec::new();
-    for task in std::fs::read_dir(format!("/proc/{pid}/task"))? {
-        let text = std::fs::read_to_string(task?.path().join("children"))?;
+    for text in of_threads(pid, "children")? {
         children.extend(text.split_whitespace().filter_map(|child| child.parse::<u32>().ok()));
     }
     Ok(children)
@@ -92,15 +88,20 @@ pub fn children(pid: u32) -> Result<Vec<u32>, Failure> {
 ///
 /// When the process has ended.
 pub fn niceness(pid: u32) -> Result<Vec<(String, i32)>, Failure> {
-    let mut threads = Vec::new();
+    // proc(5): `7 (name) S …`, where the state is the third field, and the niceness the 19th.
+    let thread = |text: String| {
+        let (name, rest) = text.split_once('(')?.1.rsplit_once(')')?;
+        Some((name.to_owned(), rest.split_whitespace().nth(19 - 3)?.parse().ok()?))
+    };
+    Ok(of_threads(pid, "stat")?.into_iter().filter_map(thread).collect())
+}
+
+/// What `file` says of each thread.
+fn of_threads(pid: u32, file: &str) -> Result<Vec<String>, Failure> {
+    let mut texts = Vec::new();
     for task in std::fs::read_dir(format!("/proc/{pid}/task"))? {
-        let Ok(text) = std::fs::read_to_string(task?.path().join("stat")) else { continue };
-        // proc(5): `7 (name) S …`, where the state is the third field, and the niceness the 19th.
-        let thread =
-            text.split_once('(').and_then(|(_, rest)| rest.rsplit_once(')')).and_then(|(name, rest)| {
-                Some((name.to_owned(), rest.split_whitespace().nth(19 - 3)?.parse().ok()?))
-            });
-        threads.extend(thread);
+        // A thread may end between the listing and the reading.
+        texts.extend(std::fs::read_to_string(task?.path().join(file)));
     }
-    Ok(threads)
+    Ok(texts)
 }

@@ -128,7 +128,7 @@ fn json_key(serial: &Serial) -> String {
     format!("{sign}0x{digits}")
 }
 
-/// A part of a CRL.
+/// A part of a file, counted from where its CRL starts.
 pub(super) struct Section<'a> {
     pub(super) crl: &'a Stored,
     pub(super) at: u64,
